@@ -108,8 +108,11 @@ async fn obey(
     match request? {
         Request::Help(text) => {
             let text = text.trim_end();
-            console.answer(json!({ "help": text }));
-            console.out(text);
+            if console.is_json() {
+                console.answer(json!({ "help": text }));
+            } else {
+                console.out(text);
+            }
             Ok(Exit::Done)
         }
         Request::Version => {

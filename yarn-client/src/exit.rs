@@ -221,6 +221,15 @@ mod tests {
     }
 
     #[test]
+    fn each_end_has_a_meaning() {
+        let told: Vec<u8> = MEANINGS.iter().filter_map(|(exit, _)| *exit).map(Exit::code).collect();
+        let ends = [Exit::Done, Exit::Failed, Exit::ClosedPipe, Exit::Aborted];
+        for exit in ends.into_iter().chain(Signal::ALL.into_iter().map(Exit::Interrupted)) {
+            assert!(told.contains(&exit.code()), "{exit:?}");
+        }
+    }
+
+    #[test]
     fn of_a_jvm() {
         let of = |raw| Exit::of_jvm(ExitStatus::from_raw(raw));
         assert_eq!(of(0).code(), 0);
