@@ -603,14 +603,16 @@ fn node() -> impl Strategy<Value = Node> {
 
 fn ask() -> impl Strategy<Value = OpenAsk> {
     let label = prop::option::of(prop::sample::select(vec!["gpu".to_owned(), String::new()]));
-    (any::<u32>(), any::<u64>(), any::<u32>(), prop::option::of(any::<u64>()), label).prop_map(
-        |(count, memory_mb, vcores, since, label)| OpenAsk {
+    let time = || prop::option::of(any::<u64>());
+    (any::<u32>(), any::<u64>(), any::<u32>(), time(), label, time()).prop_map(
+        |(count, memory_mb, vcores, since, label, given_up)| OpenAsk {
             count,
             memory_mb,
             vcores,
             since,
             label,
             refused: None,
+            given_up,
         },
     )
 }

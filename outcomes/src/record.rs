@@ -178,7 +178,7 @@ mod tests {
     fn the_page_has_all_keys() {
         let record = Record {
             job_manager: JobManagerState { memory: samples(), ..JobManagerState::default() },
-            asks: vec![OpenAsk::default()],
+            asks: vec![OpenAsk { given_up: Some(1), ..OpenAsk::default() }],
             running: vec![Running::default()],
             nodes: vec![NodeNote::default()],
             ..Record::default()
