@@ -54,6 +54,7 @@ mod report_poll;
 pub mod rest_security;
 pub mod run;
 pub mod session;
+pub mod session_name;
 mod session_settings;
 pub mod setup;
 pub mod shared_store;
