@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use flink_model::config::Configuration;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use yarn_api::records::ApplicationId;
 use yarn_client::application::parse_id;
 use yarn_client::context::{Context, FlinkHome};
 use yarn_client::deploy::{ClusterManifest, Purpose};
 use yarn_client::diagnose::Inquiry;
-use yarn_client::error::Failure;
+use yarn_client::error::{CauseClass, Failure};
 use yarn_client::exit::Exit;
 use yarn_client::hadoop::Hadoop;
 use yarn_client::interrupt::Interrupt;
@@ -101,10 +101,11 @@ async fn perform(
             | Verb::Kill(_)
             | Verb::Gc(_)
             | Verb::Store(_)
+            | Verb::Memory(_)
     ) || matches!(&verb, Verb::Why(options) if options.bundle.is_none());
     // On the heap, because the verbs together are too large for the stack in a build that is not optimized.
     let work = Box::pin(carry_out(context, shared_console, verb, &client_words, timing));
-    if ends_by_signal { unless_signalled(context, work).await } else { work.await }
+    if ends_by_signal { unless_signalled(context, console, work).await } else { work.await }
 }
 
 async fn carry_out(
@@ -227,7 +228,10 @@ async fn session(
         settings.apply(&mut configuration);
         return match options.application_id.as_deref().filter(|_| !options.query) {
             Some(id) => attach(context, console, &configuration, id, settings.detached).await,
-            None => query_cluster(context, console, &configuration).await,
+            None => {
+                let query = query_cluster(context, console, &configuration);
+                unless_signalled(context, console, query).await
+            }
         };
     }
     let setup = Setup::load(context)?;
@@ -245,7 +249,7 @@ async fn session(
     let deployment = deployer.deploy(&manifest, Arc::<Console>::clone(shared_console), &interrupt).await?;
     let id = deployment.id;
     let Some(address) = deployment.address.clone() else {
-        return Err(Failure::new(format!("the session {id} has ended already")));
+        return Err(Failure::new(format!("the session {id} has ended already")).of_class(CauseClass::State));
     };
     let remembered = SessionFile { application_id: id, dynamic_properties: settings.dynamic };
     match properties::write(&properties, &remembered) {
@@ -280,9 +284,13 @@ async fn attach(
     let id = parse_id(id)?;
     let properties = target::properties_file(configuration, context);
     let security = RestSecurity::of(configuration, context)?;
-    let hadoop = Hadoop::load(context, configuration).await?.waiting(Wait::Changing);
-    let yarn = hadoop.yarn()?;
-    let address = target::application_address(&hadoop, &yarn, id, &security).await?;
+    let find = async {
+        let hadoop = Hadoop::load(context, configuration).await?.waiting(Wait::Changing);
+        let yarn = hadoop.yarn()?;
+        let address = target::application_address(&hadoop, &yarn, id, &security).await?;
+        Ok((hadoop, yarn, address))
+    };
+    let (hadoop, yarn, address) = unless_signalled(context, console, find).await?;
     console.info(&format!("Found Web Interface {address} of application '{id}'."));
     console.answer(Value::Object(told(Some(id), Some(&address))));
     console.give_answer(None);
@@ -313,6 +321,7 @@ fn detached_hint(id: ApplicationId) -> String {
 /// Carries out `flink --version`.
 pub(super) fn flink_version(context: &Context, console: &Console) -> Result<Exit, Failure> {
     let release = setup::release_of(&FlinkHome::find(context)?.dist_jar)?;
+    console.answer(json!({ "flink": release.to_string(), "heddle": env!("CARGO_PKG_VERSION") }));
     console.out(&format!("Version: {release}"));
     Ok(Exit::Done)
 }

@@ -8,6 +8,7 @@ mod cluster_query;
 mod commands;
 mod completion;
 mod console;
+mod defects;
 mod deploy_request;
 mod deployment;
 mod dialect;
@@ -47,6 +48,7 @@ use taskrunner::{core_dumps, exec};
 use tracing_subscriber::EnvFilter;
 use yarn_client::adopted;
 use yarn_client::context::Context;
+use yarn_client::error::Failure;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -68,22 +70,18 @@ fn main() -> ExitCode {
     if let Ok(context) = &context {
         krb5_conf::apply(context, &args);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    match (runtime, context) {
-        (Ok(runtime), Ok(context)) => {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let started = context.and_then(|context| match runtime() {
+        Ok(runtime) => Ok((runtime, context)),
+        Err(error) => Err(Failure::because("cannot start", error)),
+    });
+    match started {
+        Ok((runtime, context)) => {
             let code = runtime.block_on(entry::main(context, args));
             // A thread that reads from the terminal cannot be woken, so it is not waited for.
             runtime.shutdown_background();
             code
         }
-        (runtime, context) => {
-            let text = match (runtime, context) {
-                (_, Err(failure)) => failure.render(true),
-                (Err(e), _) => format!("error: cannot start: {e}\n"),
-                _ => String::new(),
-            };
-            let _ = std::io::stderr().write_all(text::clean::lines(&text).as_bytes());
-            ExitCode::FAILURE
-        }
+        Err(failure) => entry::not_started(&failure, &args),
     }
 }

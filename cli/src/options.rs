@@ -28,9 +28,8 @@ impl Verb {
     pub(crate) fn json(&self) -> Result<bool, Failure> {
         Ok(match self {
             Self::Session(options) => options.deploy.json()?,
-            Self::Run(options) | Self::RunApplication(options) => options.deploy.json()?,
-            Self::Info(options) if options.deploy.json()? => {
-                return Err(Failure::usage("--output json has no meaning here: the plan is JSON already"));
+            Self::Run(options) | Self::RunApplication(options) | Self::Info(options) => {
+                options.deploy.json()?
             }
             Self::List(options) => options.answer.json(),
             Self::Cancel(options) => options.answer.json(),
@@ -48,7 +47,9 @@ impl Verb {
             Self::Store(options) => options.answer.json(),
             Self::Adopt(options) => options.answer.json(),
             Self::Memory(options) => options.answer.json(),
-            Self::Info(_) | Self::Completion(_) | Self::Man(_) | Self::Reference(_) => false,
+            Self::Completion(options) => options.answer.json(),
+            Self::Man(options) => options.answer.json(),
+            Self::Reference(options) => options.answer.json(),
         })
     }
 
@@ -531,7 +532,7 @@ pub(crate) struct CheckpointOptions {
     pub(crate) rest: Rest,
 }
 
-/// In which form the commands on jobs answer; heddle's own.
+/// In which form a command answers; heddle's own.
 #[derive(Debug, Args, Default, Clone)]
 #[command(next_help_heading = "Answer (heddle)")]
 pub(crate) struct FormOptions {
@@ -786,6 +787,8 @@ pub(crate) struct CompletionOptions {
     /// bash, zsh or fish
     #[arg(hide = true, value_name = "shell", value_parser = ["bash", "zsh", "fish"])]
     pub(crate) shell: String,
+    #[command(flatten)]
+    pub(crate) answer: FormOptions,
 }
 
 /// `man`.
@@ -794,6 +797,8 @@ pub(crate) struct ManOptions {
     /// Write all pages to this directory
     #[arg(long, value_name = "directory")]
     pub(crate) dir: Option<String>,
+    #[command(flatten)]
+    pub(crate) answer: FormOptions,
 }
 
 /// `reference`.
@@ -805,6 +810,8 @@ pub(crate) struct ReferenceOptions {
     /// Say whether the command line behind -- can be parsed
     #[arg(long)]
     pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) answer: FormOptions,
     /// The command line, its program first
     #[arg(hide = true, num_args = 0..)]
     pub(crate) words: Vec<OsString>,

@@ -223,8 +223,9 @@ impl Files<'_> {
             return Ok(path.to_owned());
         }
         let name = local.file_name().and_then(|n| n.to_str()).map(str::to_owned);
-        let name =
-            name.ok_or_else(|| Failure::new(format!("{path:?} has no name that can be used on the nodes")))?;
+        let name = name.ok_or_else(|| {
+            Failure::configuration(format!("{path:?} has no name that can be used on the nodes"))
+        })?;
         if local.is_dir() {
             for file in files_below(&local, &name)? {
                 self.add(file.key, file.path)?;
@@ -242,8 +243,10 @@ impl Files<'_> {
             Some((_, known)) if *known == path => {}
             Some((_, known)) => {
                 let (one, other) = (known.display(), path.display());
-                return Err(Failure::new(format!("{one} and {other} would both be {key} on the nodes"))
-                    .hint("rename one of them, or give their directory instead"));
+                return Err(Failure::configuration(format!(
+                    "{one} and {other} would both be {key} on the nodes"
+                ))
+                .hint("rename one of them, or give their directory instead"));
             }
         }
         Ok(())

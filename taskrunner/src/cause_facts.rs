@@ -6,8 +6,13 @@ use diagnosis::facts::{ContainerEnd, Exhausted};
 use crate::cause::{ExitCause, JvmExit, KernelOom};
 use crate::control::OutOfMemory;
 
-/// The words of a JVM to which the system gave no more memory.
-const NO_MEMORY: &str = "insufficient memory for the Java Runtime Environment";
+/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, when it
+/// cannot start, and to code that takes memory by itself.
+const NO_MEMORY: [&str; 3] = [
+    "insufficient memory for the Java Runtime Environment",
+    "Could not reserve enough space for ",
+    "OutOfMemoryError: Unable to allocate ",
+];
 
 /// The fact about the end of a TaskManager's container. The container and its node are left empty, because a
 /// cause does not have them.
@@ -44,7 +49,8 @@ fn exhausted(jvm: &JvmExit) -> Option<Exhausted> {
         // This is also said of an array that is larger than any heap, which is no want of native memory.
         OutOfMemory::OomOther => {
             let mut lines = std::iter::once(&jvm.summary).chain(&jvm.last_lines);
-            return lines.any(|line| line.contains(NO_MEMORY)).then_some(Exhausted::Native);
+            let says = |line: &String| NO_MEMORY.iter().any(|words| line.contains(words));
+            return lines.any(says).then_some(Exhausted::Native);
         }
         OutOfMemory::OomKernel if jvm.kernel == KernelOom::Host => Exhausted::Host,
         OutOfMemory::OomKernel => Exhausted::Cgroup,
@@ -94,6 +100,8 @@ mod tests {
                 "There is insufficient memory for the Java Runtime Environment to continue.",
                 Some(Exhausted::Native),
             ),
+            ("Could not reserve enough space for 16777216KB object heap", Some(Exhausted::Native)),
+            ("java.lang.OutOfMemoryError: Unable to allocate 67108864 bytes", Some(Exhausted::Native)),
             ("java.lang.OutOfMemoryError: Requested array size exceeds VM limit", None),
             ("nothing", None),
         ] {

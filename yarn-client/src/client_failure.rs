@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::exit::Exit;
 
 /// After these lines, Flink's client or Java itself prints the exception that has ended the program.
@@ -134,7 +134,7 @@ pub fn failure(status: ExitStatus, errors: &str, log: &Path) -> Failure {
         .hint(format!("Flink's client logs to {log}")),
         (None, None) => Failure::new(format!("main() ended with exit code {}", exit.code())),
     };
-    failure.with_exit(exit)
+    failure.of_class(CauseClass::Program).with_exit(exit)
 }
 
 /// Returns a hint for the most frequent causes.

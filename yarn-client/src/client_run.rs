@@ -274,10 +274,11 @@ pub(crate) async fn tokens(
     Some(tokens)
 }
 
-/// Runs Flink's client for something that needs no cluster. `hadoop` is where the program may read files, if
-/// that is known.
+/// Runs Flink's client for something that needs no cluster. Its standard output goes to `stdout` or, without
+/// that, to that of this process. `hadoop` is where the program may read files, if that is known.
 pub async fn run_alone(
     mut command: Command,
+    stdout: Option<PipeWriter>,
     hadoop: Option<&Hadoop>,
     log: &Path,
     context: &Context,
@@ -285,7 +286,7 @@ pub async fn run_alone(
 ) -> Result<Exit, Failure> {
     let _tokens = tokens(hadoop, context, &mut command).await;
     not_started(interrupt)?;
-    let end = Jvm::start(command, &context.exe, None).await?.end(interrupt).await?;
+    let end = Jvm::start(command, &context.exe, stdout).await?.end(interrupt).await?;
     match end.interrupted {
         Some(cause) => Err(Failure::interrupted(cause, "the program has ended")),
         None if end.status.success() => Ok(Exit::Done),

@@ -11,7 +11,7 @@ use flink_model::config::{LEGACY_FILE, STANDARD_FILE, shown_all};
 use hadoop_rpc::{Login, UserIdentity};
 
 use crate::adopted::Note;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::layout::{self, Files, Guess};
 use crate::logins::Logins;
 use crate::ownership::{self, Distrust};
@@ -54,9 +54,13 @@ impl Context {
     #[expect(clippy::disallowed_methods, reason = "this is where the surroundings are read")]
     pub fn of_process() -> Result<Self, Failure> {
         let exe = std::env::current_exe().and_then(|p| p.canonicalize());
-        let exe = exe.map_err(|e| Failure::because("cannot find out where this program is", e))?;
+        let exe = exe.map_err(|e| {
+            Failure::because("cannot find out where this program is", e).of_class(CauseClass::Local)
+        })?;
         let cwd = std::env::current_dir().map_err(|e| {
-            Failure::because("cannot find out the working directory", e).hint("cd somewhere else")
+            Failure::because("cannot find out the working directory", e)
+                .of_class(CauseClass::Local)
+                .hint("cd somewhere else")
         })?;
         let text = |s: std::ffi::OsString| s.into_string().ok();
         let vars: BTreeMap<String, String> =
@@ -112,7 +116,7 @@ impl Context {
     /// can be found.
     pub fn login(&self) -> Result<Login, Failure> {
         Login::find(&|key| self.vars.get(key).cloned()).ok_or_else(|| {
-            Failure::new(
+            Failure::configuration(
                 "the user id of this process has no name on this machine, so Hadoop would not know who calls",
             )
             .hint("set HADOOP_USER_NAME to the user as whom Hadoop is to be called")
@@ -150,12 +154,13 @@ impl Context {
             Ok(Some(directory)) => Ok(directory),
             Ok(None) => {
                 let why = format!("neither {variable} nor HOME is set");
-                Err(Failure::new(format!("no place for {what}: {why}")).hint("set HOME"))
+                Err(Failure::configuration(format!("no place for {what}: {why}")).hint("set HOME"))
             }
             Err(unused) => {
                 let place = unused.path.display();
                 let failure =
-                    Failure::new(format!("no place for {what}: {place} is not used: {}", unused.why));
+                    Failure::new(format!("no place for {what}: {place} is not used: {}", unused.why))
+                        .of_class(CauseClass::Local);
                 Err(failure.hint(format!("{variable} names another place")))
             }
         }
@@ -196,6 +201,7 @@ impl Context {
             let dirs: Vec<String> =
                 places.iter().filter_map(|p| p.parent()).map(|p| p.display().to_string()).collect();
             Failure::new(format!("the installation is incomplete: {name} is missing"))
+                .of_class(CauseClass::Local)
                 .hint(format!("it was looked for in {}; install heddle again", dirs.join(", ")))
         })
     }
@@ -274,7 +280,7 @@ impl FlinkHome {
         let root = match &named {
             Some((root, _)) => root.clone(),
             None => Self::guess(context).map(|guess| guess.root).ok_or_else(|| {
-                Failure::new(format!(
+                Failure::configuration(format!(
                     "no Flink distribution found: FLINK_HOME is not set, no `flink` of one is on the PATH, and none is in {}",
                     layout::PLACES.join(" or ")
                 ))
@@ -288,7 +294,7 @@ impl FlinkHome {
         let dist_jar = dist_jar(&lib)?.ok_or_else(|| {
             let origin = named.as_ref().map_or("the `flink` on the PATH", |(_, origin)| *origin);
             let what = format!("{} holds no flink-dist jar ({origin} leads there)", lib.display());
-            Failure::new(what).hint(match Note::read(&root) {
+            Failure::configuration(what).hint(match Note::read(&root) {
                 Ok(Some(Note { flink_home, .. })) => format!(
                     "it stands for {}; if that has moved: `heddle adopt {} --flink-home <directory>`",
                     flink_home.display(),

@@ -13,18 +13,21 @@ use serde_json::{Value, json};
 use yarn_api::YarnError;
 use yarn_api::records::ApplicationId;
 
+pub use crate::cause_class::CauseClass;
 use crate::exit::Exit;
 use crate::findings;
 use crate::interrupt::Cause;
 use crate::kerberos_hint::kerberos_hint;
 
-/// A failed operation: what could not be done and to what, why, whether another try may help, and hints.
+/// A failed operation: what could not be done and to what, why, of which class the cause is, whether another
+/// try may help, and hints.
 pub struct Failure(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     what: String,
     cause: Option<Box<dyn Error + Send + Sync>>,
+    class: CauseClass,
     retry_helps: bool,
     hints: Vec<String>,
     usage: bool,
@@ -46,6 +49,7 @@ impl Failure {
         Self(Box::new(Inner {
             what: what.into(),
             cause: None,
+            class: CauseClass::Other,
             retry_helps: false,
             hints: Vec::new(),
             usage: false,
@@ -61,19 +65,28 @@ impl Failure {
 
     /// A failure because the command line itself is wrong.
     pub fn usage(what: impl Into<String>) -> Self {
-        let mut failure = Self::new(what);
+        let mut failure = Self::new(what).of_class(CauseClass::Usage);
         failure.0.usage = true;
         failure
     }
 
-    /// The failure of a command that was given up for `cause`. `what` says what still exists or still runs.
-    pub fn interrupted(cause: Cause, what: impl fmt::Display) -> Self {
-        Self::new(format!("{cause}: {what}")).with_exit(cause.into())
+    /// A failure because of a setting, of an environment variable or of a file of the configuration.
+    pub fn configuration(what: impl Into<String>) -> Self {
+        Self::new(what).of_class(CauseClass::Configuration)
     }
 
-    /// A failure to do `what` because of `cause`.
+    /// The failure of a command that was given up for `cause`. `what` says what still exists or still runs.
+    pub fn interrupted(cause: Cause, what: impl fmt::Display) -> Self {
+        let class = match cause {
+            Cause::Signal(_) | Cause::CallerGone => CauseClass::Interrupted,
+            Cause::MainEnded(_) => CauseClass::Program,
+        };
+        Self::new(format!("{cause}: {what}")).of_class(class).with_exit(cause.into())
+    }
+
+    /// A failure to do `what` because of `cause`, whose type tells the class, if it is a known one.
     pub fn because(what: impl Into<String>, cause: impl Error + Send + Sync + 'static) -> Self {
-        let mut failure = Self::new(what);
+        let mut failure = Self::new(what).of_class(CauseClass::of_error(&cause));
         failure.0.cause = Some(Box::new(cause));
         failure
     }
@@ -82,20 +95,26 @@ impl Failure {
     pub(crate) fn kerberos(what: impl Into<String>, problem: KerberosProblem) -> Self {
         // Java brings a Kerberos of its own.
         let missing = problem == KerberosProblem::Library;
-        let mut failure = Self::new(what).hint(kerberos_hint(problem)).unsupported_if(missing);
+        let mut failure = Self::new(what)
+            .of_class(CauseClass::of_kerberos(problem))
+            .hint(kerberos_hint(problem))
+            .unsupported_if(missing);
         failure.0.kerberos = Some(problem);
         failure
     }
 
-    /// Adds the hints for a failed call to a Hadoop service, and says whether another try may help.
+    /// Adds the hints for a failed call to a Hadoop service, and says of which class the cause is and whether
+    /// another try may help.
     pub fn with_rpc_hints(mut self, error: &RpcError) -> Self {
         self.0.hints.extend(rpc_hints(error));
-        self.retry_if(error.retry() != Retry::No)
+        self.of_class(CauseClass::of_rpc(error)).retry_if(error.retry() != Retry::No)
     }
 
     /// The failure for an error of the file system, whose text says what could not be done and to what.
     pub fn fs(error: &FsError) -> Self {
-        let mut failure = Self::new(error.to_string()).retry_if(error.retry() != Retry::No);
+        let mut failure = Self::new(error.to_string())
+            .of_class(CauseClass::of_fs(error))
+            .retry_if(error.retry() != Retry::No);
         failure.0.hints.extend(fs_hint(error).map(str::to_owned));
         failure.unsupported_if(matches!(error.kind(), FsErrorKind::Unsupported | FsErrorKind::EncryptionZone))
     }
@@ -107,6 +126,22 @@ impl Failure {
             self.0.hints.push(hint);
         }
         self
+    }
+
+    /// Sets the class of the cause.
+    pub fn of_class(mut self, class: CauseClass) -> Self {
+        self.0.class = class;
+        self
+    }
+
+    /// The class of the cause.
+    pub fn class(&self) -> CauseClass {
+        self.0.class
+    }
+
+    /// What the diagnosis has found, if the failure is that of an application.
+    pub fn finding(&self) -> Option<&Finding> {
+        self.0.finding.as_ref()
     }
 
     /// Sets whether another try may succeed.
@@ -124,6 +159,9 @@ impl Failure {
     /// The same if `refused` is true.
     pub fn unsupported_if(mut self, refused: bool) -> Self {
         self.0.unsupported |= refused;
+        if refused && self.0.class == CauseClass::Other {
+            self.0.class = CauseClass::Unsupported;
+        }
         self
     }
 
@@ -191,8 +229,8 @@ impl Failure {
         self
     }
 
-    /// Adds what the diagnosis has found. The cause is told unless the text tells it already, and what to set
-    /// comes before all other hints.
+    /// Adds what the diagnosis has found, and takes its class. The cause is told unless the text tells it
+    /// already, and what to set comes before all other hints.
     pub(crate) fn with_finding(mut self, finding: Finding) -> Self {
         let text = self.to_string();
         let mut hints = findings::new_hints(&finding, &text);
@@ -200,6 +238,7 @@ impl Failure {
         hints.append(&mut self.0.hints);
         self.0.hints = hints;
         self.0.found = (!findings::is_said(&finding, &text)).then(|| findings::one_line(&finding.text));
+        self.0.class = CauseClass::of_finding(&finding);
         self.0.finding = Some(finding);
         self
     }
@@ -255,6 +294,7 @@ impl Failure {
             "what": inner.what,
             "cause": inner.cause.as_ref().map(ToString::to_string),
             "causes": deeper,
+            "class": inner.class.word(),
             "hints": inner.hints,
             "application": inner.application.map(|id| id.to_string()),
             "retryHelps": inner.retry_helps,
@@ -374,7 +414,7 @@ pub fn yarn_failure(error: &YarnError) -> Failure {
         Some(rpc) if rpc.remote().is_none() => format!("the ResourceManager does not answer: {error}"),
         _ => error.to_string(),
     };
-    let mut failure = Failure::new(text);
+    let mut failure = Failure::new(text).of_class(CauseClass::of_yarn(error));
     if let Some(rpc) = error.rpc() {
         failure = failure.with_rpc_hints(rpc);
         if rpc.is_unreachable() && rpc.address().starts_with("0.0.0.0") {
@@ -440,11 +480,11 @@ impl From<StoreError> for Failure {
             StoreError::Unreadable { path, cause } => {
                 Self::because(format!("cannot read {}", path.display()), cause)
             }
-            StoreError::Unusable(what) => Self::new(what),
-            StoreError::Changed(what) => Self::new(what).retry_if(true),
+            StoreError::Unusable(what) => Self::configuration(what),
+            StoreError::Changed(what) => Self::new(what).of_class(CauseClass::State).retry_if(true),
             StoreError::Untrusted { ref distrust, remedy, .. } => {
                 let Distrust { path, owner, .. } = distrust;
-                let failure = Self::new(error.to_string());
+                let failure = Self::new(error.to_string()).of_class(CauseClass::Permission);
                 let others = "yarn.staging-directory and heddle.store.dir name other places";
                 match remedy {
                     Remedy::Chmod(mode) => failure
@@ -521,7 +561,8 @@ mod tests {
         assert!(lines[2].starts_with("hint: set taskmanager.memory.jvm-overhead.min: "), "{text}");
         assert_eq!(lines[3], "hint: look");
         assert_eq!(told.to_json()["finding"]["rule"], "worker-over-physical-memory");
-        assert_eq!(told.exit(), Exit::Failed);
+        assert_eq!((told.exit(), told.class()), (Exit::Failed, CauseClass::Resources));
+        assert_eq!(failed().class(), CauseClass::Other);
         // What YARN's diagnostics say already is not said once more.
         let said = Failure::new(format!("it has failed: {}", finding.text)).with_finding(finding);
         assert!(!said.render(false).contains("cause: "), "{said}");

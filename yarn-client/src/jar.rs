@@ -13,7 +13,7 @@ use zip::result::ZipError;
 
 use crate::configuration::bad_value;
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::paths::{is_remote, without_scheme};
 
 /// The name of a jar's manifest. Upper and lower case do not matter.
@@ -81,13 +81,13 @@ impl JarInfo {
             let what = format!(
                 "No manifest found in jar file '{jar}'. The manifest is needed to point to the program's main class."
             );
-            return Err(Failure::new(what).hint(advice));
+            return Err(Failure::new(what).of_class(CauseClass::Program).hint(advice));
         }
         self.program_class.clone().or_else(|| self.main_class.clone()).ok_or_else(|| {
             let what = format!(
                 "Neither a 'Main-Class', nor a 'program-class' entry was found in the jar file. (The jar file is {jar}.)"
             );
-            Failure::new(what).hint(advice)
+            Failure::new(what).of_class(CauseClass::Program).hint(advice)
         })
     }
 
@@ -145,7 +145,7 @@ pub fn check_program(
         "The program's entry point class '{entry_point}' was not found in the jar file {}.",
         jar.display()
     );
-    let failure = Failure::new(what);
+    let failure = Failure::new(what).of_class(CauseClass::Program);
     let last = entry_point.rsplit('.').next().unwrap_or_default();
     let suffix = format!("/{last}");
     let similar = info.classes.iter().filter(|c| *c == last || c.ends_with(&suffix)).min();
@@ -197,11 +197,11 @@ pub fn only_jar(
 pub fn check_path(path: &str) -> Result<(), Failure> {
     let name = path.rsplit('/').next().unwrap_or(path);
     if path.contains(';') {
-        return Err(Failure::new(format!("cannot run {path}: its path has the character ';'"))
+        return Err(Failure::configuration(format!("cannot run {path}: its path has the character ';'"))
             .hint("Flink separates jars by ';': rename the file or its directory, or make a copy"));
     }
     if name.contains(':') {
-        return Err(Failure::new(format!("cannot run {path}: its name has the character ':'")).hint(
+        return Err(Failure::configuration(format!("cannot run {path}: its name has the character ':'")).hint(
             "Flink loses files with such a name on their way to the JobManager: rename it, or make a copy",
         ));
     }
@@ -213,7 +213,7 @@ fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
     let failed = |e| Failure::because(format!("cannot read the jar file {shown}"), e);
     let file = File::open(path).map_err(failed)?;
     if !file.metadata().map_err(failed)?.is_file() {
-        return Err(Failure::new(format!("the jar file {shown} is not a file")));
+        return Err(Failure::configuration(format!("the jar file {shown} is not a file")));
     }
     ZipArchive::new(BufReader::new(file)).map_err(|e| {
         // The message of the zip library is about the parts of a zip file, which does not help a user.
@@ -222,6 +222,7 @@ fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
             _ => "it is not a zip archive, or only a part of one".to_owned(),
         };
         Failure::new(format!("{shown} is not a jar file: {why}"))
+            .of_class(CauseClass::Program)
             .hint("the first word behind the options is the jar, the words behind it are the program's arguments")
             .hint("if it was copied, check that the copy is whole")
     })
@@ -229,6 +230,7 @@ fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
 
 fn unreadable(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
     Failure::because(format!("cannot read the jar file {}: it is damaged", path.display()), error)
+        .of_class(CauseClass::Program)
 }
 
 /// The classes in a jar, as paths without `.class`. Classes for later releases of Java count like the others.

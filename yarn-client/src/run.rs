@@ -18,7 +18,7 @@ use flink_rest::RestAddress;
 
 use crate::configuration::text;
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::hadoop_jars::HadoopJars;
 use crate::java::Java;
 use crate::report::Report;
@@ -251,6 +251,7 @@ fn class_path(context: &Context, setup: &Setup) -> Result<OsString, Failure> {
     let joined = std::env::join_paths(jars);
     let mut path = joined.map_err(|e| {
         Failure::because(format!("cannot make a class path of {}", setup.flink.lib.display()), e)
+            .of_class(CauseClass::Configuration)
     })?;
     if let Some(hadoop) = context.var(variables::HADOOP_CLASSPATH) {
         // As in Flink's scripts, a variable that is not set gives an empty entry, which stands for the

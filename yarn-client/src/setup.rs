@@ -49,7 +49,7 @@ pub fn release_of(dist_jar: &Path) -> Result<Release, Failure> {
     match Release::from_dist_jar(name) {
         Some(Ok(release)) => Ok(release),
         Some(Err(e)) => Err(Failure::because(format!("cannot use {}", dist_jar.display()), e).unsupported()),
-        None => Err(Failure::new(format!(
+        None => Err(Failure::configuration(format!(
             "{} is not a flink-dist jar: its name does not tell the release",
             dist_jar.display()
         ))

@@ -40,7 +40,7 @@ pub(super) fn check_jar(context: &Context, options: &RunOptions) -> Result<(), F
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => {}
         Ok(_) => {
-            return Err(Failure::new(format!("the jar {} is not a file", path.display()))
+            return Err(Failure::configuration(format!("the jar {} is not a file", path.display()))
                 .hint("name the jar itself, not its directory"));
         }
         Err(e) => {

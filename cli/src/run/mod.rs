@@ -7,11 +7,13 @@ mod jar;
 mod manifest_tests;
 mod on_cluster;
 mod per_job;
+mod plan;
 
 use std::sync::Arc;
 
 use flink_model::config::Configuration;
 use flink_model::options::{EXECUTION_ATTACHED, EXECUTION_TARGET};
+use serde_json::json;
 use yarn_client::configuration::text;
 use yarn_client::context::Context;
 use yarn_client::error::Failure;
@@ -28,8 +30,9 @@ use super::console::{Console, warn};
 use super::options::RunOptions;
 use super::program;
 use super::settings::Settings;
-use super::signals::on_signals;
+use super::signals::{on_signals, unless_signalled};
 use jar::{check_jar, hadoop_here, jar_here, words_with};
+use plan::Plan;
 
 /// A command that runs a program, with all that is needed to carry it out.
 pub(super) struct RunCommand<'a> {
@@ -138,7 +141,7 @@ pub(super) async fn run(
     options.detached |=
         options.yarn.yarn_detached || program::is_property(&configuration, EXECUTION_ATTACHED.key, "false");
     if options.yarn.yarn_query {
-        return query_cluster(context, console, &configuration).await;
+        return unless_signalled(context, console, query_cluster(context, console, &configuration)).await;
     }
     let target = Target::of(&options, &configuration);
     let command =
@@ -229,7 +232,15 @@ pub(super) async fn info(
         tracing::debug!(%failure, "no tokens for the program");
         None
     });
-    client_run::run_alone(client, hadoop.as_ref(), &log, context, &interrupt).await
+    let (plan, stdout) = match console.is_json() {
+        true => Plan::read().map(|(plan, stdout)| (Some(plan), Some(stdout)))?,
+        false => (None, None),
+    };
+    let exit = client_run::run_alone(client, stdout, hadoop.as_ref(), &log, context, &interrupt).await?;
+    if let Some(plan) = plan {
+        console.answer(json!({ "plan": plan.found().await? }));
+    }
+    Ok(exit)
 }
 
 #[cfg(test)]

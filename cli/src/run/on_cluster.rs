@@ -107,7 +107,7 @@ impl RunCommand<'_> {
             timing.time("JobManager reached", cluster.reach()).await?;
             Ok(cluster)
         };
-        let cluster = unless_signalled(context, locate).await?;
+        let cluster = unless_signalled(context, console, locate).await?;
         let interrupt = on_signals()?;
         let jar = jar_here(context, options, &configuration, console, timing, &interrupt).await?;
         let sizing = self.settings.sizing_flags();

@@ -11,6 +11,8 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 
+use flink_rest::RestAddress;
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use yarn_client::client_failure::{HADOOP_HINT, lacks_hadoop};
 use yarn_client::client_process::Jvm;
@@ -33,10 +35,17 @@ pub(super) async fn run(
     tool: Tool,
     words: &[OsString],
 ) -> Result<Exit, Failure> {
+    let (answers, words) = line::without_form(words)?;
+    if answers {
+        console.answer_in_json();
+    }
     context.unused_places().iter().for_each(|warning| console.err(&format!("warning: {warning}")));
     FlinkHome::notes(context).iter().for_each(|note| console.err(&format!("note: {note}")));
     let prepare = async {
-        let mut planned = plan::plan(context, tool, words, &**console).await?;
+        let mut planned = plan::plan(context, tool, &words, &**console).await?;
+        if answers && !matches!(planned, Plan::Deploy(_)) {
+            return Err(no_answer(tool));
+        }
         let keeper = match &mut planned {
             Plan::Become(start) | Plan::Alone(start, _) => give_tokens(context, console, tool, start).await,
             Plan::Deploy(_) => None,
@@ -44,7 +53,7 @@ pub(super) async fn run(
         Ok::<_, Failure>((planned, keeper))
     };
     // The tokens are kept for as long as this value lives, or the program that this process becomes.
-    let (planned, _keeper) = unless_signalled(context, prepare).await?;
+    let (planned, _keeper) = unless_signalled(context, console, prepare).await?;
     let (setup, manifest) = match planned {
         // On a terminal nobody but Flink's program may write, because it looks after the terminal itself.
         Plan::Become(start) if start.lacks_hadoop && !std::io::stdout().is_terminal() => {
@@ -60,9 +69,22 @@ pub(super) async fn run(
     setup.warnings.iter().for_each(|warning| console.err(&format!("warning: {warning}")));
     let deployer = Deployer::new(context.clone(), setup);
     let deployment = deployer.deploy(&manifest, Arc::<Console>::clone(console), &on_signals()?).await?;
+    console.answer(json!({
+        "application": deployment.id.to_string(),
+        "webInterface": deployment.address.as_ref().map(RestAddress::url),
+    }));
     // Flink's own client prints the same lines.
     console.out(&format!("[INFO] Deploy script in application mode:\nCluster ID: {}", deployment.id));
     Ok(Exit::Done)
+}
+
+/// The failure for a program that reads an answer, where Flink's own program would write to the standard
+/// output.
+fn no_answer(tool: Tool) -> Failure {
+    let what =
+        format!("--output json: this {} is Flink's own program, which has no answer in JSON", tool.name());
+    Failure::usage(what)
+        .hint("a script as an application has one: sql-client.sh -t yarn-application -f <script>")
 }
 
 /// Gives the program tokens, if it needs some. Another process keeps them valid for as long as the program

@@ -28,7 +28,7 @@ use yarn_client::client_failure::HADOOP_HINT;
 use yarn_client::configuration::text;
 use yarn_client::context::{Context, FlinkHome};
 use yarn_client::deploy::{ClusterManifest, Program, Purpose};
-use yarn_client::error::Failure;
+use yarn_client::error::{CauseClass, Failure};
 use yarn_client::hadoop::Hadoop;
 use yarn_client::hadoop_jars::{self, HadoopJars};
 use yarn_client::paths::{is_remote, without_scheme};
@@ -264,6 +264,7 @@ async fn login(context: &Context, configuration: &Configuration) -> Option<Hadoo
 /// The failure that no session is known.
 fn nobody() -> Failure {
     Failure::new(NO_SESSION)
+        .of_class(CauseClass::NotFound)
         .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… names one that runs")
         .hint(format!("SET 'execution.target' = '{PER_JOB}' gives each job a cluster of its own"))
         .hint("-Dexecution.target=remote leads to the JobManager that rest.address names")
@@ -349,7 +350,7 @@ fn script(context: &Context, flink: &FlinkHome, tool: Tool) -> Result<PathBuf, F
             .hint("the SQL gateway came with Flink 1.16")
     })?;
     if real == context.exe || adopted::starts_heddle(&real) {
-        return Err(Failure::new(format!("{} is this program, not Flink's own", path.display()))
+        return Err(Failure::configuration(format!("{} is this program, not Flink's own", path.display()))
             .hint("put Flink's own script back; let the PATH lead to heddle's directory instead"));
     }
     Ok(path)
@@ -388,7 +389,7 @@ fn check_script(context: &Context, script: &OsStr) -> Result<(), Failure> {
     };
     let metadata = path.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err(Failure::new(format!("the script {} is not a file", path.display())));
+        return Err(Failure::configuration(format!("the script {} is not a file", path.display())));
     }
     // A pipe can be opened only once, and Flink has to open it.
     if metadata.is_file() { std::fs::File::open(&path).map(drop).map_err(unreadable) } else { Ok(()) }
@@ -431,7 +432,7 @@ fn deployed(
     } else {
         let path = context.path(without_scheme(script));
         if !path.is_file() {
-            return Err(Failure::new(format!("the script {} is not a file", path.display())));
+            return Err(Failure::configuration(format!("the script {} is not a file", path.display())));
         }
         // The script is passed as a file, not as an argument, because it may contain passwords, and may be
         // too long for a command line.

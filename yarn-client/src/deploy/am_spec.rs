@@ -55,7 +55,7 @@ pub(crate) fn am_spec(
         yarn_class_path: answers
             .conf
             .get("yarn.application.classpath")
-            .map_err(|e| Failure::new(e.to_string()))?,
+            .map_err(|e| Failure::configuration(e.to_string()))?,
         krb5: derived.kerberos.krb5_conf.is_some(),
     };
     // As with Flink's own client, a TaskManager's temporary files go to the node's own disks.
@@ -142,7 +142,7 @@ fn hadoop_settings(conf: &HadoopConf) -> Result<BTreeMap<String, String>, Failur
         if matches!(origin, hadoop_rpc::PropertyOrigin::Default) || flink_model::config::is_sensitive(key) {
             continue;
         }
-        if let Some(value) = conf.get(key).map_err(|e| Failure::new(e.to_string()))? {
+        if let Some(value) = conf.get(key).map_err(|e| Failure::configuration(e.to_string()))? {
             settings.insert(key.to_owned(), value);
         }
     }
@@ -174,6 +174,6 @@ pub(crate) fn get<T: FromValue>(conf: &Configuration, option: &Opt<T>) -> Result
 fn positive(conf: &Configuration, option: &Opt<i32>) -> Result<u64, Failure> {
     let value = get(conf, option)?.unwrap_or_default();
     u64::try_from(value).ok().filter(|v| *v > 0).ok_or_else(|| {
-        Failure::new(format!("{} must be a whole number of at least 1, and is {value}", option.key))
+        Failure::configuration(format!("{} must be a whole number of at least 1, and is {value}", option.key))
     })
 }

@@ -200,7 +200,7 @@ fn check_name(file: &ContainerFile) -> Result<(), Failure> {
         matches!(file.part, Part::System | Part::User) && file.kind == LocalResourceKind::File;
     let entry = if key.ends_with(".jar") { key } else { key.rsplit_once('/').map_or("", |(above, _)| above) };
     let refused = |sign: char| {
-        Failure::new(format!(
+        Failure::configuration(format!(
             "cannot send {key:?} ({by}) to the containers: its name has the character {sign:?}"
         ))
         .hint("rename the file, or make a copy with another name")
@@ -218,7 +218,7 @@ fn check_name(file: &ContainerFile) -> Result<(), Failure> {
     let what = format!(
         "cannot send {key:?} ({by}) to the containers: its name is too long for one with such characters"
     );
-    Err(Failure::new(what).hint("rename it without \", $, `, \\ and control characters"))
+    Err(Failure::configuration(what).hint("rename it without \", $, `, \\ and control characters"))
 }
 
 /// Selects the files whose names may be used in the containers; see [`Names::admit`].
@@ -274,9 +274,11 @@ fn distribution(
     for dir in &provided {
         let by = options::PROVIDED_LIB_DIRS.key;
         if !is_remote(dir) {
-            return Err(Failure::new(format!("{by} names {dir:?}, which is not a directory of the cluster"))
-                .hint("name directories by their URLs, for example hdfs:///flink/lib;hdfs:///flink/plugins")
-                .hint("without it heddle uploads Flink's files once and keeps them in its store"));
+            return Err(Failure::configuration(format!(
+                "{by} names {dir:?}, which is not a directory of the cluster"
+            ))
+            .hint("name directories by their URLs, for example hdfs:///flink/lib;hdfs:///flink/plugins")
+            .hint("without it heddle uploads Flink's files once and keeps them in its store"));
         }
         let name = remote_name(dir, by)?;
         if name == USRLIB {
@@ -354,12 +356,12 @@ pub(crate) fn libraries(context: &Context, flink: &FlinkHome) -> Result<[Vec<Lib
 }
 
 fn provided_usrlib(dir: &str, by: &str) -> Failure {
-    Failure::new(format!("{by} names {dir:?}: a directory usrlib is for the user's jars"))
+    Failure::configuration(format!("{by} names {dir:?}: a directory usrlib is for the user's jars"))
         .hint(format!("{} names it", options::PROVIDED_USRLIB_DIR.key))
 }
 
 fn shipped_usrlib(item: &str, by: &str) -> Failure {
-    Failure::new(format!(
+    Failure::configuration(format!(
         "cannot ship {item:?} ({by}): a directory named usrlib cannot be shipped: it is for the user's jars of \
          application mode"
     ))
@@ -404,7 +406,7 @@ fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec
     for item in list(configuration, &options::SHIP_ARCHIVES)? {
         let plain = item.trim_end_matches('/').to_lowercase();
         if !ARCHIVES.iter().any(|suffix| plain.ends_with(suffix)) {
-            return Err(Failure::new(format!(
+            return Err(Failure::configuration(format!(
                 "cannot ship the archive {item:?} ({by}): YARN cannot unpack a file of that name"
             ))
             .hint(format!("names of archives end in {}", ARCHIVES.join(", ")))
@@ -416,7 +418,7 @@ fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec
             let (path, is_dir) =
                 local(context, &item, "Ship archive", "yarn.ship-archives names archive files")?;
             if is_dir {
-                return Err(Failure::new(format!(
+                return Err(Failure::configuration(format!(
                     "cannot ship the archive {item:?} ({by}): it is a directory"
                 ))
                 .hint("yarn.ship-files ships directories"));
@@ -435,7 +437,7 @@ fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec
 /// Refuses a file whose first bytes, `head`, are not those of the archive that its name promises.
 pub(crate) fn check_archive(item: &str, head: &[u8], by: &str) -> Result<(), Failure> {
     let Some(what) = packed::mistaken(item, head) else { return Ok(()) };
-    Err(Failure::new(format!("cannot ship the archive {item:?} ({by}): it is no {what}"))
+    Err(Failure::configuration(format!("cannot ship the archive {item:?} ({by}): it is no {what}"))
         .hint("the nodes could not unpack it; yarn.ship-files ships files as they are"))
 }
 
@@ -452,7 +454,7 @@ fn usrlib(flink: &FlinkHome, configuration: &Configuration) -> Result<Vec<Contai
     let by = options::PROVIDED_USRLIB_DIR.key;
     if let Some(dir) = text(configuration, &options::PROVIDED_USRLIB_DIR) {
         let wrong = |why: &str| {
-            Failure::new(format!("{by} names {dir:?}, {why}"))
+            Failure::configuration(format!("{by} names {dir:?}, {why}"))
                 .hint("name a directory by its URL, for example hdfs:///my-app/usrlib")
         };
         if !is_remote(&dir) {
@@ -508,8 +510,11 @@ fn find_jar(directory: &Path, start: &str) -> Result<PathBuf, Failure> {
     };
     let found = entries.filter_map(Result::ok).map(|e| e.path()).filter(fits).min();
     found.ok_or_else(|| {
-        Failure::new(format!("{} holds no {start}*.jar, which this program needs", directory.display()))
-            .hint("use a complete Flink distribution")
+        Failure::configuration(format!(
+            "{} holds no {start}*.jar, which this program needs",
+            directory.display()
+        ))
+        .hint("use a complete Flink distribution")
     })
 }
 
@@ -523,7 +528,7 @@ fn user_jar(context: &Context, jar: &str, inclusion: UserJarInclusion) -> Result
             "the first word behind the options is the jar, the words behind it are the program's arguments";
         let (path, is_dir) = local(context, jar, "JAR file", hint)?;
         if is_dir {
-            return Err(Failure::new(format!("the jar {} is not a file", path.display()))
+            return Err(Failure::configuration(format!("the jar {} is not a file", path.display()))
                 .hint("name the jar itself, not its directory"));
         }
         (name_of(&path, jar)?, FileSource::Private(path))
@@ -545,9 +550,9 @@ fn remote_name(url: &str, by: &str) -> Result<String, Failure> {
         }
         // A URL such as hdfs:/name has no host and port, so the name comes directly after the scheme.
         Some(name) if !name.is_empty() && !url.contains("://") => Ok(name.to_owned()),
-        _ => {
-            Err(Failure::new(format!("{by} names {url:?}, which has no name that can be used on the nodes")))
-        }
+        _ => Err(Failure::configuration(format!(
+            "{by} names {url:?}, which has no name that can be used on the nodes"
+        ))),
     }
 }
 
@@ -565,7 +570,7 @@ fn name_of(path: &Path, item: &str) -> Result<String, Failure> {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let name = [path, &real].into_iter().find_map(|p| p.file_name()?.to_str().map(str::to_owned));
     name.ok_or_else(|| {
-        Failure::new(format!("cannot ship {item:?}: it has no name that can be used on the nodes"))
+        Failure::configuration(format!("cannot ship {item:?}: it has no name that can be used on the nodes"))
     })
 }
 

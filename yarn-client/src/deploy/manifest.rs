@@ -14,7 +14,7 @@ use flink_model::spec::ClusterMode;
 use serde::{Deserialize, Serialize};
 
 use super::settings;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::setup::Setup;
 
 /// The cluster that a user wants.
@@ -69,8 +69,10 @@ impl ClusterManifest {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = std::fs::read(path)
             .map_err(|e| Failure::because(format!("cannot read the manifest {}", path.display()), e))?;
-        serde_json::from_slice(&text)
-            .map_err(|e| Failure::because(format!("{} is not a manifest of a cluster", path.display()), e))
+        serde_json::from_slice(&text).map_err(|e| {
+            Failure::because(format!("{} is not a manifest of a cluster", path.display()), e)
+                .of_class(CauseClass::Configuration)
+        })
     }
 
     /// The keys of the configuration files, overridden by those of the manifest.

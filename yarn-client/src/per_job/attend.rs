@@ -6,7 +6,7 @@ use taskrunner::submission::{SubmissionConnection, SubmissionError};
 
 use super::follow::Follower;
 use crate::deploy::Deployment;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 
 /// A JobManager that runs gets this long to answer.
 const ATTEND_WITHIN: Duration = Duration::from_secs(180);
@@ -26,6 +26,7 @@ pub(super) async fn attend(
             tracing::debug!(?control, "attending");
             let access = deployment.access().ok_or_else(|| {
                 Failure::new(format!("the application {} was started by another client", deployment.id))
+                    .of_class(CauseClass::State)
             })?;
             let opened = SubmissionConnection::open_at(control, access).await;
             opened.map_err(|e| connection_failure(&e))
@@ -43,10 +44,11 @@ pub(super) async fn attend(
 pub(super) fn connection_failure(error: &SubmissionError) -> Failure {
     let failure = Failure::new(error.to_string()).retry_if(error.retry_helps());
     match error {
-        SubmissionError::OtherRelease { .. } => failure.hint(
+        SubmissionError::OtherRelease { .. } => failure.of_class(CauseClass::Local).hint(
             "this client has just started it: its own heddle-am is of another release, or the application was \
              started by an older heddle. Install heddle anew",
         ),
-        SubmissionError::Refused { .. } | SubmissionError::Unreachable { .. } => failure,
+        SubmissionError::Refused { .. } => failure.of_class(CauseClass::Cluster),
+        SubmissionError::Unreachable { .. } => failure.of_class(CauseClass::Unreachable),
     }
 }

@@ -15,7 +15,7 @@ use super::end::ApplicationEnd;
 use super::follow::Follower;
 use super::running::{Ended, SubmitsJobs, warn_of};
 use crate::deploy::{ClusterManifest, Deployer};
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::exit::Exit;
 use crate::hadoop::Hadoop;
 use crate::interrupt::{Cause, Interrupt};
@@ -80,7 +80,8 @@ impl Course<'_> {
         }
         let Some(address) = deployment.address.clone() else {
             drop(main.stop().await);
-            return Err(Failure::new(format!("the application {} has ended already", deployment.id)));
+            let what = format!("the application {} has ended already", deployment.id);
+            return Err(Failure::new(what).of_class(CauseClass::State));
         };
         let (end, _watching) = ApplicationEnd::watched(&deployment);
         let mut follower = Follower::new(&deployment, &address, lost, end.clone());

@@ -14,7 +14,7 @@ use super::follow::Follower;
 use super::running::{Ended, SubmitsJobs, warn_of};
 use crate::client_process::JvmEnd;
 use crate::deploy::Deployment;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::exit::Exit;
 use crate::interrupt::{Cause, Interrupt};
 use crate::report::Report;
@@ -87,7 +87,10 @@ pub(super) async fn tell_the_end(
 ) {
     let (end, _watching) = ApplicationEnd::watched(deployment);
     let telling = async {
-        let address = deployment.address.as_ref().ok_or_else(|| Failure::new("it has ended already"))?;
+        let address = deployment
+            .address
+            .as_ref()
+            .ok_or_else(|| Failure::new("it has ended already").of_class(CauseClass::State))?;
         let mut follower = Follower::new(deployment, address, Arc::default(), end.clone());
         let connection = attend(deployment, &mut follower).await?;
         let _following = deployment.highly_available.then(|| follower.start());
