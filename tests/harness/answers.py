@@ -25,7 +25,10 @@ TYPES = {
 ANNOTATIONS = {"$schema", "$id", "$defs", "title", "description"}
 KEYWORDS = {"$ref", "type", "enum", "pattern", "properties", "required", "additionalProperties", "items", "anyOf"}
 # The names of programs that are no commands of heddle's, and what the schema has for them.
-PROGRAMS = {"yarn-session.sh": "yarn-session.sh", "sql-client.sh": "sql-client.sh", "sql-gateway.sh": "sql-client.sh"}
+PROGRAMS = {
+    "yarn-session.sh": "yarn-session.sh", "flink-yarn-session": "yarn-session.sh", "sql-client.sh": "sql-client.sh",
+    "sql-gateway.sh": "sql-client.sh",
+}  # fmt: skip
 VERSION = {"version", "--version", "-V"}
 HELP = {"help", "--help", "-h"}
 
