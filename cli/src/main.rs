@@ -28,6 +28,7 @@ mod sd;
 mod settings;
 mod signals;
 mod sql;
+mod sql_script;
 mod status;
 mod store;
 mod text;

@@ -16,6 +16,7 @@ use yarn_client::jar;
 use yarn_client::paths::{is_remote, without_scheme};
 
 use super::options::RunOptions;
+use super::sql_script;
 
 /// The main class with which Flink runs a Python program, in its client and in the JobManager.
 const PYTHON_DRIVER: &str = "org.apache.flink.client.python.PythonDriver";
@@ -32,6 +33,9 @@ pub(crate) fn application(
     if options.python.is_some() || options.py_module.is_some() {
         return python(options, configuration, context);
     }
+    if let Some(NamedScript { script, jars }) = named_script(options, context)? {
+        return sql_script::program(&script, jars, release, configuration, context);
+    }
     let (jar, args) = jar_and_arguments(options)?;
     let jar = jar::only_jar(jar.into_iter().collect(), configuration, context)?;
     if jar.is_none() && options.class.is_none() {
@@ -42,6 +46,48 @@ pub(crate) fn application(
             .hint("-c names a class that is on the class path of the containers"));
     }
     Ok(Program { jar, main_class: options.class.clone(), args, ..Program::default() })
+}
+
+/// A SQL script that a command line names, and the jars that it names for the script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedScript {
+    pub(crate) script: String,
+    pub(crate) jars: Vec<String>,
+}
+
+/// The SQL script that the options name instead of a jar. With `-j` and a jar, the first word is an argument
+/// of the program, as in Flink, also if it names a script; but a jar of this machine that names no class with
+/// `main()` is no program, so it goes with the script. It is a failure if further words stand behind the
+/// script.
+pub(crate) fn named_script(options: &RunOptions, context: &Context) -> Result<Option<NamedScript>, Failure> {
+    if options.class.is_some() || options.python.is_some() || options.py_module.is_some() {
+        return Ok(None);
+    }
+    let (first, mut args) = jar_and_arguments(options)?;
+    let Some(first) = first else { return Ok(None) };
+    let behind_jar = options.jarfile.is_some() && options.arguments.is_empty();
+    let named = if sql_script::is_script(&first) {
+        NamedScript { script: first, jars: Vec::new() }
+    } else if behind_jar
+        && args.first().is_some_and(|word| sql_script::is_script(word))
+        && is_library(&first, context)
+    {
+        NamedScript { script: args.remove(0), jars: vec![first] }
+    } else {
+        return Ok(None);
+    };
+    if !args.is_empty() {
+        return Err(Failure::usage(format!("{}: a SQL script takes no arguments", named.script))
+            .hint("SET in the script, and -D, give settings"));
+    }
+    Ok(Some(named))
+}
+
+/// Whether this is a jar of this machine that names no class with `main()`.
+fn is_library(jar: &str, context: &Context) -> bool {
+    !is_remote(jar)
+        && jar::JarInfo::open(&context.path(without_scheme(jar)))
+            .is_ok_and(|info| info.entry_point(None).is_err())
 }
 
 /// The jar and the program's arguments. As in Flink, the first word is the jar, unless `-j` names it; all

@@ -102,6 +102,38 @@ fn bad_values() {
 }
 
 #[test]
+fn a_script_instead_of_a_jar() {
+    let dir = tempfile::tempdir().unwrap();
+    for (file, content) in [("a.sql", "SELECT 1;"), ("program.jar", ""), ("library.jar", "")] {
+        std::fs::write(dir.path().join(file), content).unwrap();
+    }
+    // An empty zip archive: a jar without a manifest.
+    std::fs::write(dir.path().join("library.jar"), [b"PK\x05\x06".as_slice(), &[0; 18]].concat()).unwrap();
+    let context = context(dir.path());
+    let named = |options: &RunOptions| named_script(options, &context);
+    let script = RunOptions { program: words(&["a.sql"]), ..RunOptions::default() };
+    let expected = NamedScript { script: "a.sql".into(), jars: vec![] };
+    assert_eq!(named(&script).unwrap(), Some(expected.clone()));
+    let by_option = RunOptions { jarfile: Some("a.sql".into()), ..RunOptions::default() };
+    assert_eq!(named(&by_option).unwrap(), Some(expected));
+    // As in Flink, `-j` names the jar of the program, whose argument the script is; a library is no program.
+    let with = |jar: &str| RunOptions { jarfile: Some(jar.into()), ..script.clone() };
+    assert_eq!(named(&with("program.jar")).unwrap(), None);
+    assert_eq!(named(&with("hdfs:///library.jar")).unwrap(), None);
+    let library = NamedScript { script: "a.sql".into(), jars: vec!["library.jar".into()] };
+    assert_eq!(named(&with("library.jar")).unwrap(), Some(library));
+    let class = RunOptions { class: Some("M".into()), ..with("library.jar") };
+    assert_eq!(named(&class).unwrap(), None);
+    let more = RunOptions { program: words(&["a.sql", "word"]), ..RunOptions::default() };
+    assert!(named(&more).unwrap_err().is_usage());
+
+    let mut conf = Configuration::new(FileFormat::Standard);
+    let program = application(&script, "1.17.2".parse().unwrap(), &mut conf, &context).unwrap();
+    assert_eq!(program.main_class.as_deref(), Some("dev.heddle.sql.SqlScript"));
+    assert_eq!((program.args.len(), program.files.len()), (2, 1));
+}
+
+#[test]
 fn python_files_go_along() {
     let dir = tempfile::tempdir().unwrap();
     for file in ["job.py", "lib/m.py", "venv.zip"] {

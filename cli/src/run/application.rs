@@ -16,8 +16,9 @@ use super::RunCommand;
 use crate::console::{Console, Output, warn};
 use crate::deployment::{deployer, dry_run, manifest};
 use crate::jobs::Watched;
-use crate::program;
+use crate::program::{self, NamedScript};
 use crate::signals::on_signals;
+use crate::sql_script;
 use crate::timing::{Clocked, Outcome};
 
 impl RunCommand<'_> {
@@ -44,6 +45,9 @@ impl RunCommand<'_> {
         }
         warn(console, setup.warnings.iter().chain(&settings.warnings));
         let manifest = self.application_manifest(&setup)?;
+        if let Some(NamedScript { script, .. }) = program::named_script(options, context)? {
+            warn(console, sql_script::warnings(&script, context).iter());
+        }
         let deployer = deployer(context, setup, timing);
         if options.deploy.dry_run {
             return dry_run(&deployer, &manifest, &options.deploy, options.cluster.verbose, console).await;

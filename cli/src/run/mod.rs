@@ -99,6 +99,14 @@ impl Target {
             _ => Self::Existing,
         }
     }
+
+    /// The same for a SQL script, which is an application unless something else is asked for.
+    fn of_script(options: &RunOptions, configuration: &Configuration) -> Self {
+        let asked = text(configuration, &EXECUTION_TARGET).is_some()
+            || configuration.text("yarn.application.id").is_some()
+            || options.cluster.job_manager.is_some();
+        if asked { Self::of(options, configuration) } else { Self::Application }
+    }
 }
 
 /// Decides where the program runs. `setup` is Flink on this machine, if it is needed. Fails if `--main` does
@@ -140,7 +148,10 @@ pub(super) async fn run(
     if options.yarn.yarn_query {
         return query_cluster(context, console, &configuration).await;
     }
-    let target = Target::of(&options, &configuration);
+    let target = match program::named_script(&options, context)? {
+        Some(_) => Target::of_script(&options, &configuration),
+        None => Target::of(&options, &configuration),
+    };
     let command =
         RunCommand { context, console, options: &options, words, settings: &settings, configuration, timing };
     if target != Target::Application {
@@ -277,6 +288,24 @@ mod tests {
         assert_eq!(of(None, &[("execution.target", "YARN-PER-JOB")]), Target::PerJob);
         assert_eq!(of(None, &[("execution.target", "yarn-per-job"), id]), Target::Existing);
         assert_eq!(of(None, &[("execution.target", "yarn-application"), id]), Target::Application);
+    }
+
+    #[test]
+    fn a_script_is_an_application_unless_something_else_is_asked_for() {
+        let of = |job_manager: Option<&str>, settings: &[(&str, &str)]| {
+            let cluster =
+                ClusterOptions { job_manager: job_manager.map(str::to_owned), ..ClusterOptions::default() };
+            let mut configuration = Configuration::default();
+            for (key, value) in settings {
+                configuration.set_dynamic(*key, *value);
+            }
+            Target::of_script(&RunOptions { cluster, ..RunOptions::default() }, &configuration)
+        };
+        assert_eq!(of(None, &[]), Target::Application);
+        assert_eq!(of(None, &[("execution.target", "yarn-session")]), Target::Existing);
+        assert_eq!(of(None, &[("yarn.application.id", "application_1_1")]), Target::Existing);
+        assert_eq!(of(Some("h:1"), &[]), Target::Existing);
+        assert_eq!(of(Some("yarn-cluster"), &[]), Target::PerJob);
     }
 
     #[test]

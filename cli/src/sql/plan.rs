@@ -2,8 +2,7 @@
 //!
 //! Both are Flink's own programs, which heddle connects to a YARN session. It finds the session as `flink
 //! run` does. Then this process becomes Flink's script, with the user's words and the address of the
-//! session's JobManager. A SQL script for application mode (Flink 2.0 and later) is deployed instead, by the
-//! caller.
+//! session's JobManager. A SQL script for application mode is deployed instead, by the caller.
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
@@ -22,7 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use yarn_client::configuration::text;
 use yarn_client::context::{Context, FlinkHome};
-use yarn_client::deploy::{ClusterManifest, Program, Purpose};
+use yarn_client::deploy::{ClusterManifest, Purpose};
 use yarn_client::error::Failure;
 use yarn_client::hadoop::Hadoop;
 use yarn_client::paths::{is_remote, without_scheme};
@@ -30,16 +29,11 @@ use yarn_client::report::Report;
 use yarn_client::run::{FILE_SYSTEM, file_system_helper};
 use yarn_client::setup::Setup;
 use yarn_client::target::Target;
-use yarn_client::{fetch, jar, target, variables};
+use yarn_client::{fetch, target, variables};
 
 use super::line::Line;
+use crate::sql_script;
 
-/// The main class with which Flink runs a SQL script in application mode.
-const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
-/// The jar in Flink's directory `opt` that has the classes for [`SQL_DRIVER`].
-const GATEWAY_JAR: &str = "flink-sql-gateway";
-/// A local script's name in the JobManager's working directory.
-const SCRIPT: &str = "script.sql";
 /// The target of Flink's that neither the SQL client nor the SQL gateway can use.
 const PER_JOB: &str = "yarn-per-job";
 const NO_SESSION: &str =
@@ -220,22 +214,19 @@ fn nobody() -> Failure {
 
 fn no_per_job(tool: Tool, by: &str) -> Failure {
     let what = format!("{} has no target yarn-per-job, which {by} asks for", tool.name());
-    Failure::usage(what).hint("start a session with `yarn-session.sh -d`, and leave out the target").hint(
-        "from Flink 2.0 on a script can be an application: sql-client.sh -t yarn-application -f <script>",
-    )
+    Failure::usage(what)
+        .hint("start a session with `yarn-session.sh -d`, and leave out the target")
+        .hint("a script can be an application: sql-client.sh -t yarn-application -f <script>")
 }
 
 /// Whether a script on this machine sets the target to per-job mode.
 fn sets_per_job(context: &Context, script: &OsStr) -> bool {
     let Some(script) = script.to_str().filter(|script| !is_remote(script)) else { return false };
     let text = std::fs::read_to_string(context.path(without_scheme(script))).unwrap_or_default();
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
-    let text: String = lines.map(|line| format!("{line}\n")).collect();
-    text.split(';').any(|statement| {
-        let plain: String =
-            statement.chars().filter(|c| !c.is_whitespace() && !"'\"`".contains(*c)).collect();
-        plain.eq_ignore_ascii_case(&format!("SETexecution.target={PER_JOB}"))
-    })
+    let settings = sql_script::settings(&text);
+    settings
+        .iter()
+        .any(|set| set.key == options::EXECUTION_TARGET.key && set.value.eq_ignore_ascii_case(PER_JOB))
 }
 
 /// Starts the SQL client without a cluster, because many statements need none, and a script may set one
@@ -318,19 +309,13 @@ fn check_script(context: &Context, script: &OsStr) -> Result<(), Failure> {
     if metadata.is_file() { std::fs::File::open(&path).map(drop).map_err(unreadable) } else { Ok(()) }
 }
 
-/// The plan for a script in application mode. Fails if the release or the options do not allow that.
+/// The plan for a script in application mode. Fails if the options do not allow that.
 fn deployed(
     context: &Context,
-    setup: Setup,
+    mut setup: Setup,
     mut configuration: Configuration,
     line: &Line,
 ) -> Result<Plan, Failure> {
-    if !setup.release.traits().sql_application {
-        let what = format!("Flink {} cannot run a SQL script in application mode", setup.release);
-        return Err(Failure::usage(what)
-            .hint("Flink 2.0 and later can")
-            .hint("run it on a session: start one with `yarn-session.sh -d`, and leave out the target"));
-    }
     let Some(script) = line.script.as_deref().and_then(OsStr::to_str) else {
         return Err(Failure::usage("application mode needs a script").hint("name it with -f"));
     };
@@ -339,31 +324,29 @@ fn deployed(
             "Sql Client doesn't support to run init files when deploying script into cluster.",
         ));
     }
+    let mut jars = line.jars.clone();
     if let Some(directory) = &line.library {
-        let what = format!("the jars of {} (-l) do not go to an application", directory.to_string_lossy());
-        return Err(Failure::usage(what)
-            .hint("put them into Flink's directory usrlib, or ship them with yarn.ship-files"));
+        jars.append(&mut jars_of(context, directory)?);
     }
-    let mut program = Program {
-        jar: jar::only_jar(line.jars.clone(), &mut configuration, context)?,
-        main_class: Some(SQL_DRIVER.to_owned()),
-        opt_jars: vec![GATEWAY_JAR.to_owned()],
-        ..Program::default()
-    };
-    if is_remote(script) {
-        program.args = vec!["--scriptUri".to_owned(), script.to_owned()];
-    } else {
-        let path = context.path(without_scheme(script));
-        if !path.is_file() {
-            return Err(Failure::new(format!("the script {} is not a file", path.display())));
-        }
-        // The script is passed as a file, not as an argument, because it may contain passwords, and may be
-        // too long for a command line.
-        program.args = vec!["--scriptUri".to_owned(), SCRIPT.to_owned()];
-        program.files = vec![(SCRIPT.to_owned(), path)];
-    }
+    let program = sql_script::program(script, jars, setup.release, &mut configuration, context)?;
     let manifest = ClusterManifest::new(Purpose::Application { program }).configured(&setup, &configuration);
+    setup.warnings.extend(sql_script::warnings(script, context));
     Ok(Plan::Deploy(Box::new((setup, manifest))))
+}
+
+/// The jars in a directory of this machine (`-l`), sorted by their names.
+fn jars_of(context: &Context, directory: &OsStr) -> Result<Vec<String>, Failure> {
+    let path = context.path(directory);
+    let failed = |e| Failure::because(format!("cannot read the directory {} (-l)", path.display()), e);
+    let mut jars = Vec::new();
+    for entry in std::fs::read_dir(&path).map_err(failed)? {
+        let jar = entry.map_err(failed)?.path();
+        if jar.extension().is_some_and(|extension| extension == "jar") {
+            jars.push(jar.to_string_lossy().into_owned());
+        }
+    }
+    jars.sort();
+    Ok(jars)
 }
 
 fn become_script(
