@@ -417,6 +417,9 @@ pub(crate) struct RunOptions {
     /// Python installation on the nodes
     #[arg(long = "pyPythonPath", alias = "pypath", value_name = "path", help_heading = "Python")]
     pub(crate) py_python_path: Option<String>,
+    /// Python environment of the program: a directory, or a packed one
+    #[arg(long = "py-env", value_name = "path", help_heading = "Python")]
+    pub(crate) py_env: Option<String>,
 
     #[command(flatten)]
     pub(crate) cluster: ClusterOptions,

@@ -95,6 +95,8 @@ pub struct Traits {
     pub state_recovery_keys: bool,
     /// How a SQL script is run as an application.
     pub sql_script: SqlScript,
+    /// Whether Flink unpacks tar archives for Python (`python.archives`), and not only zip archives.
+    pub python_tar_archives: bool,
     /// Whether a jar that is run by the REST interface can have a configuration of its own.
     pub rest_run_configuration: bool,
     /// Whether Flink's SQL client accepts `-D`.
@@ -127,6 +129,7 @@ const V1_13: Traits = Traits {
     claim_mode: false,
     state_recovery_keys: false,
     sql_script: SqlScript { main_class: "dev.heddle.sql.SqlScript", opt_jar: None, reads_web: false },
+    python_tar_archives: false,
     rest_run_configuration: false,
     sql_client_properties: false,
     exit_on_fatal_error: "akka.jvm-exit-on-fatal-error",
@@ -137,6 +140,7 @@ const V1_14: Traits = Traits {
     since: (1, 14),
     cores_cut: true,
     quotes_external_resources: true,
+    python_tar_archives: true,
     session_entrypoint: "dev.heddle.bridge.SessionEntrypoint",
     application_entrypoint: "dev.heddle.bridge.ApplicationEntrypoint",
     ..V1_13

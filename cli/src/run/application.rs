@@ -18,14 +18,18 @@ use crate::deployment::{deployer, dry_run, manifest};
 use crate::jobs::Watched;
 use crate::program::{self, NamedScript};
 use crate::signals::on_signals;
-use crate::sql_script;
 use crate::timing::{Clocked, Outcome};
+use crate::{python, sql_script};
 
 impl RunCommand<'_> {
     /// The manifest of the application that the command line asks for.
     pub(crate) fn application_manifest(&mut self, setup: &Setup) -> Result<ClusterManifest, Failure> {
+        let Self { context, console, options, .. } = *self;
+        let environment =
+            python::environment(options, &self.configuration, setup.release, context, &**console)?;
+        let configuration = &mut self.configuration;
         let program =
-            program::application(self.options, setup.release, &mut self.configuration, self.context)?;
+            program::application(options, setup.release, configuration, context, environment.as_ref())?;
         let purpose = Purpose::Application { program };
         manifest(purpose, setup, &self.configuration, &self.options.deploy)
     }

@@ -18,6 +18,7 @@ use yarn_client::timing::Timing;
 use crate::console::Console;
 use crate::options::RunOptions;
 use crate::program::{self, NamedScript};
+use crate::python;
 
 /// The jar that the options name; `None` for a Python program.
 fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
@@ -37,6 +38,7 @@ pub(super) fn check_jar(context: &Context, options: &RunOptions) -> Result<(), F
             ))
             .hint(format!("`sql-client.sh -f {script}` runs it on a session")));
     }
+    python::check_executables(options, context)?;
     let Some(jar) = named_jar(options)? else { return Ok(()) };
     jar::check_path(&jar)?;
     if is_remote(&jar) {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use flink_model::config::Configuration;
 use flink_model::options::{EXECUTION_ATTACHED, EXECUTION_TARGET};
+use flink_model::release::Release;
 use yarn_client::configuration::text;
 use yarn_client::context::Context;
 use yarn_client::error::Failure;
@@ -26,9 +27,9 @@ use yarn_client::{client_run, run as client, setup};
 use super::cluster_query::query_cluster;
 use super::console::{Console, warn};
 use super::options::RunOptions;
-use super::program;
 use super::settings::Settings;
 use super::signals::on_signals;
+use super::{program, python};
 use jar::{check_jar, jar_here, words_with};
 
 /// A command that runs a program, with all that is needed to carry it out.
@@ -213,6 +214,15 @@ impl RunCommand<'_> {
         Err(Failure::usage("the program's jar is missing")
             .hint("write it behind the options: flink run [options] <jar>"))
     }
+
+    /// Adds the Python environment of the program (`--py-env`), if it has one, to the words for Flink's client.
+    fn give_environment(&self, release: Release, words: &mut ClientWords) -> Result<(), Failure> {
+        let Self { context, console, options, configuration, .. } = self;
+        match python::environment(options, configuration, release, context, &***console)? {
+            Some(environment) => python::give(&environment, configuration, release, words),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Carries out `info`: Flink's own client prints the plan of a job.
@@ -229,7 +239,11 @@ pub(super) async fn info(
     check_jar(context, options)?;
     let interrupt = on_signals()?;
     let jar = jar_here(context, options, &setup.configuration, console, &Timing::start(), &interrupt).await?;
-    let words = words_with(words, options, jar.as_deref());
+    let mut words = words_with(words, options, jar.as_deref());
+    let (configuration, release) = (&setup.configuration, setup.release);
+    if let Some(environment) = python::environment(options, configuration, release, context, &**console)? {
+        python::give(&environment, configuration, release, &mut words)?;
+    }
     let client = client::client(context, &setup, None, "info", &words, &**console)?;
     let log = client::log_file(context, &setup);
     let hadoop = interrupt.unless_raised(Hadoop::load_if_kerberos(context, &setup.configuration)).await;
