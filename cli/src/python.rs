@@ -63,8 +63,8 @@ pub(crate) fn program(
     })
 }
 
-/// Writes to `configuration` what the program, or its functions, need of Python. Local files of it are shipped,
-/// unless another option ships them.
+/// Writes to `configuration` what the program, or its functions, need of Python. Local files of it are
+/// shipped, unless another option ships them.
 pub(crate) fn dependencies(
     options: &RunOptions,
     configuration: &mut Configuration,
@@ -142,8 +142,8 @@ pub(crate) fn environment(
     Environment::prepare(given, release, context, report).map(Some)
 }
 
-/// Ships the environment with a program whose `main()` runs in the JobManager. An interpreter on the `PATH` is
-/// found wherever a Python process is started, also where `python.archives` gives it another working
+/// Ships the environment with a program whose `main()` runs in the JobManager. An interpreter on the `PATH`
+/// is found wherever a Python process is started, also where `python.archives` gives it another working
 /// directory.
 pub(crate) fn ship(environment: &Environment, configuration: &mut Configuration, program: &mut Program) {
     let Environment { archive, key, bin, python, .. } = environment;

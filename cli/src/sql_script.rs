@@ -1,5 +1,5 @@
-//! SQL scripts as applications: makes the program that runs a script in the JobManager. Which program that is,
-//! the table of Flink's releases says.
+//! SQL scripts as applications: makes the program that runs a script in the JobManager. Which program that
+//! is, the table of Flink's releases says.
 
 use std::path::{Path, PathBuf};
 
@@ -110,8 +110,8 @@ pub(crate) fn warnings(script: &str, context: &Context) -> Vec<String> {
     settings(&text).into_iter().filter(in_vain).map(warning).collect()
 }
 
-/// The settings of a script, as far as they can be found without reading it as SQL: a `SET` within a quotation
-/// of several lines would be found, too.
+/// The settings of a script, as far as they can be found without reading it as SQL: a `SET` within a
+/// quotation of several lines would be found, too.
 pub(crate) fn settings(text: &str) -> Vec<Setting> {
     let lines = text.lines().map(|line| if line.trim_start().starts_with("--") { "" } else { line });
     let text: String = lines.flat_map(|line| [line, "\n"]).collect();

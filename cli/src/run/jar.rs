@@ -28,8 +28,8 @@ fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
     program::jar_and_arguments(options).map(|(jar, _)| jar)
 }
 
-/// Checks the jar, if it is on this machine. Fails if it cannot be read or cannot be a program, and if it is a
-/// SQL script, which can only be an application.
+/// Checks the jar, if it is on this machine. Fails if it cannot be read or cannot be a program, and if it is
+/// a SQL script, which can only be an application.
 pub(super) fn check_jar(context: &Context, options: &RunOptions) -> Result<(), Failure> {
     if let Some(NamedScript { script, .. }) = program::named_script(options, context)? {
         return Err(Failure::usage(format!("{script} is a SQL script, which runs only as an application"))

@@ -215,7 +215,8 @@ impl RunCommand<'_> {
             .hint("write it behind the options: flink run [options] <jar>"))
     }
 
-    /// Adds the Python environment of the program (`--py-env`), if it has one, to the words for Flink's client.
+    /// Adds the Python environment of the program (`--py-env`), if it has one, to the words for Flink's
+    /// client.
     fn give_environment(&self, release: Release, words: &mut ClientWords) -> Result<(), Failure> {
         let Self { context, console, options, configuration, .. } = self;
         match python::environment(options, configuration, release, context, &***console)? {

@@ -1,5 +1,5 @@
-//! Judges an environment of Python by its files: where its interpreter is, for which machines it was made, and
-//! which PyFlink it holds. Does no I/O.
+//! Judges an environment of Python by its files: where its interpreter is, for which machines it was made,
+//! and which PyFlink it holds. Does no I/O.
 
 use std::collections::BTreeMap;
 

@@ -61,8 +61,8 @@ impl Format {
 pub struct Environment {
     /// The archive on this machine.
     pub archive: PathBuf,
-    /// The name of the directory into which YARN unpacks it. It ends like the name of an archive, because YARN
-    /// recognises archives by that.
+    /// The name of the directory into which YARN unpacks it. It ends like the name of an archive, because
+    /// YARN recognises archives by that.
     pub key: String,
     /// The directory of the interpreter in the archive, such as `bin` or `venv/bin`.
     pub bin: String,

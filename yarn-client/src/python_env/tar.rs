@@ -1,6 +1,6 @@
-//! Reads and writes archives in the format `tar`, as far as environments of Python need it: files, directories
-//! and symbolic links, with long names in the form of GNU tar. Other entries are skipped when they are read.
-//! The extended headers of POSIX (pax) are understood.
+//! Reads and writes archives in the format `tar`, as far as environments of Python need it: files,
+//! directories and symbolic links, with long names in the form of GNU tar. Other entries are skipped when
+//! they are read. The extended headers of POSIX (pax) are understood.
 
 use std::io::{self, Read, Write};
 
@@ -47,7 +47,8 @@ impl<W: Write> Writer<W> {
         Self { to }
     }
 
-    /// Adds an entry. The content of a file is read from `content`, and must have the size that the entry says.
+    /// Adds an entry. The content of a file is read from `content`, and must have the size that the entry
+    /// says.
     pub(super) fn add(&mut self, entry: &Entry, content: &mut dyn Read) -> io::Result<()> {
         let (kind, size, target) = match &entry.kind {
             Kind::File(size) => (b'0', *size, ""),
@@ -120,8 +121,8 @@ fn header(
     Ok(header)
 }
 
-/// Reads the entries of an archive. `visit` gets each entry, and the content of a file, of which it may read as
-/// much as it likes; it returns whether to go on.
+/// Reads the entries of an archive. `visit` gets each entry, and the content of a file, of which it may read
+/// as much as it likes; it returns whether to go on.
 pub(super) fn read(
     mut from: impl Read,
     mut visit: impl FnMut(&Entry, &mut dyn Read) -> io::Result<bool>,
