@@ -135,10 +135,10 @@ pub(super) fn read(
             return Ok(());
         }
         if !has_checksum(&header) {
-            return Err(io::Error::other("it is no tar archive, or damaged"));
+            return Err(damaged());
         }
         let size = number(field(&header, 124, 12))?;
-        let padded = size.div_ceil(BLOCK as u64) * BLOCK as u64;
+        let padded = size.checked_next_multiple_of(BLOCK as u64).ok_or_else(damaged)?;
         let kind = header.get(156).copied().unwrap_or_default();
         let mut content = (&mut from).take(padded);
         match kind {
@@ -174,6 +174,10 @@ pub(super) fn read(
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
+}
+
+fn damaged() -> io::Error {
+    io::Error::other("it is no tar archive, or damaged")
 }
 
 /// Reads a whole block. Returns false if nothing more is there.
@@ -256,6 +260,8 @@ fn record(records: &[u8], key: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn entry(name: &str, kind: Kind) -> Entry {
@@ -317,6 +323,22 @@ mod tests {
         assert!(read(&whole).is_ok());
         for cut in [100, BLOCK + 100] {
             assert!(read(&whole[..cut]).is_err(), "{cut}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_answered(changes in proptest::collection::vec((0..BLOCK, any::<u8>()), 1..30)) {
+            let mut writer = Writer::new(Vec::new());
+            writer.add(&entry("bin/a", Kind::File(5)), &mut io::repeat(b'y')).unwrap();
+            let mut archive = writer.finish().unwrap();
+            for (at, byte) in changes {
+                archive[at] = byte;
+            }
+            archive[CHECKSUM].fill(b' ');
+            let sum: u32 = archive[..BLOCK].iter().map(|byte| u32::from(*byte)).sum();
+            archive[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+            let _ = super::read(archive.as_slice(), |_, _| Ok(true));
         }
     }
 }
