@@ -87,10 +87,14 @@ pub(crate) enum Verb {
     #[command(override_usage = "yarn-session.sh [options]\n       heddle session [options]")]
     Session(SessionOptions),
     /// Run a program: on a session, on a cluster of its own, or as a YARN application
-    #[command(override_usage = "flink run [options] <jar> [arguments of the program]")]
+    #[command(
+        override_usage = "flink run [options] <jar> [arguments of the program]\n       flink run -t yarn-application [options] <SQL script>"
+    )]
     Run(RunOptions),
     /// Run a program as a YARN application: its main() runs in the JobManager
-    #[command(override_usage = "flink run-application [options] <jar> [arguments of the program]")]
+    #[command(
+        override_usage = "flink run-application [options] <jar> [arguments of the program]\n       flink run-application [options] <SQL script>"
+    )]
     RunApplication(RunOptions),
     /// Show the plan of a program without running it (JSON)
     #[command(override_usage = "flink info [options] <jar> [arguments of the program]")]
@@ -419,6 +423,9 @@ pub(crate) struct RunOptions {
     /// Python installation on the nodes
     #[arg(long = "pyPythonPath", alias = "pypath", value_name = "path", help_heading = "Python")]
     pub(crate) py_python_path: Option<String>,
+    /// Python environment of the program: a directory, or a packed one
+    #[arg(long = "py-env", value_name = "path", help_heading = "Python")]
+    pub(crate) py_env: Option<String>,
 
     #[command(flatten)]
     pub(crate) cluster: ClusterOptions,

@@ -95,7 +95,7 @@ pub(crate) const OWN_VERBS: [&str; 15] = [
 
 /// Options that Flink's own client does not get: those that say where a program runs, which heddle has found
 /// out by then, and those that only heddle knows.
-const NOT_FOR_FLINK: [&str; 14] = [
+const NOT_FOR_FLINK: [&str; 15] = [
     "property",
     "target",
     "executor",
@@ -103,6 +103,7 @@ const NOT_FOR_FLINK: [&str; 14] = [
     "application_id",
     "zookeeper_namespace",
     "main_place",
+    "py_env",
     "verbose",
     "attached",
     "dry_run",

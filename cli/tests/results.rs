@@ -46,6 +46,9 @@ const CASES: &[(&str, &str)] = &[
     ("run_parallelism", "flink run -t yarn-application -p 0 {dir}/job.jar"),
     ("run_class_path", "flink run -t yarn-application -C lib/a.jar {dir}/job.jar"),
     ("run_claim_mode", "flink run -t yarn-application -cm take {dir}/job.jar"),
+    ("run_script_on_a_session", "flink run -t yarn-session {dir}/x.sql"),
+    ("run_script_on_a_per_job_cluster", "flink run -t yarn-per-job {dir}/x.sql"),
+    ("run_script_with_arguments", "flink run {dir}/x.sql word"),
     ("jar_is_text", "flink run -t yarn-per-job {dir}/text.jar"),
     ("jar_of_two", "flink run -t yarn-per-job {dir}/a;b.jar"),
     // run-application
@@ -138,8 +141,8 @@ const CASES: &[(&str, &str)] = &[
     ("sql_client_script_missing", "sql-client.sh -f gone.sql"),
     ("sql_client_per_job", "sql-client.sh -Dexecution.target=yarn-per-job"),
     (
-        "sql_client_application_of_an_old_release",
-        "sql-client.sh -Dexecution.target=yarn-application -f x.sql",
+        "sql_client_application_of_no_jars",
+        "sql-client.sh -Dexecution.target=yarn-application -f x.sql -l gone",
     ),
     ("sql_client_target_of_others", "sql-client.sh -Dexecution.target=kubernetes-session"),
     ("sql_client_help", "sql-client.sh --help"),

@@ -138,7 +138,7 @@ impl CauseClass {
 
     /// The class of an error, or else of the first of its causes whose type has one.
     pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Self {
-        successors(Some(error), |error| error.source()).find_map(of_type).unwrap_or(Self::Other)
+        successors(Some(error), |&error| error.source()).find_map(of_type).unwrap_or(Self::Other)
     }
 
     /// The class of a failed operation of YARN.

@@ -182,14 +182,41 @@ pub fn only_jar(
     }
     let jar = jars.pop();
     if let Some(jar) = &jar {
-        let url = if is_remote(jar) {
-            jar.clone()
-        } else {
-            format!("file://{}", context.path(without_scheme(jar)).display())
-        };
+        let url = url_of(jar, context);
         configuration.set(options::PIPELINE_JARS.key, url, Origin::Derived("the program's jar".to_owned()));
     }
     Ok(jar)
+}
+
+/// The jars of an application whose `main()` is in none of them: those that the command line names, and those
+/// of `pipeline.jars`, which is set to all of them. A single jar is the jar of the application, as in Flink,
+/// whose class loader for the user's code reads it. Several jars are libraries on the class path, so that
+/// they see each other.
+pub fn several_jars(
+    mut jars: Vec<String>,
+    configuration: &mut Configuration,
+    context: &Context,
+) -> Result<(Option<String>, Vec<String>), Failure> {
+    for jar in configuration.get(&options::PIPELINE_JARS).map_err(bad_value)?.unwrap_or_default() {
+        if !jars.contains(&jar) {
+            jars.push(jar);
+        }
+    }
+    let urls: Vec<String> = jars.iter().map(|jar| url_of(jar, context)).collect();
+    if !urls.is_empty() {
+        let origin = Origin::Derived("the program's jars".to_owned());
+        configuration.set(options::PIPELINE_JARS.key, urls.join(";"), origin);
+    }
+    Ok(if jars.len() > 1 { (None, jars) } else { (jars.pop(), Vec::new()) })
+}
+
+/// The URL of a jar, for Flink.
+fn url_of(jar: &str, context: &Context) -> String {
+    if is_remote(jar) {
+        jar.to_owned()
+    } else {
+        format!("file://{}", context.path(without_scheme(jar)).display())
+    }
 }
 
 /// Refuses a path for which Flink fails later: Flink's client separates several jars by ';', and the

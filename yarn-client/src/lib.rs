@@ -51,6 +51,7 @@ pub mod patience;
 pub mod per_job;
 pub mod properties;
 pub mod ps;
+pub mod python_env;
 mod queues;
 mod reach;
 pub mod report;

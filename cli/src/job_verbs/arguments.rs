@@ -97,7 +97,7 @@ pub(super) fn cluster_run(
     configuration: &Configuration,
     context: &Context,
 ) -> Result<ClusterRun, Failure> {
-    if options.python.is_some() || options.py_module.is_some() {
+    if options.python.is_some() || options.py_module.is_some() || options.py_env.is_some() {
         return Err(Failure::usage("--main cluster runs jars only, not Python programs"));
     }
     if !options.classpath.is_empty() {

@@ -19,7 +19,8 @@ use yarn_client::timing::Timing;
 
 use crate::console::Console;
 use crate::options::RunOptions;
-use crate::program;
+use crate::program::{self, NamedScript};
+use crate::python;
 
 /// The jar that the options name; `None` for a Python program.
 fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
@@ -29,8 +30,17 @@ fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
     program::jar_and_arguments(options).map(|(jar, _)| jar)
 }
 
-/// Checks the jar, if it is on this machine. Fails if it cannot be read or cannot be a program.
+/// Checks the jar, if it is on this machine. Fails if it cannot be read or cannot be a program, and if it is
+/// a SQL script, which can only be an application.
 pub(super) fn check_jar(context: &Context, options: &RunOptions) -> Result<(), Failure> {
+    if let Some(NamedScript { script, .. }) = program::named_script(options, context)? {
+        return Err(Failure::usage(format!("{script} is a SQL script, which runs only as an application"))
+            .hint(format!(
+                "`flink run -t yarn-application {script}` runs it in the JobManager of a new cluster"
+            ))
+            .hint(format!("`sql-client.sh -f {script}` runs it on a session")));
+    }
+    python::check_executables(options, context)?;
     let Some(jar) = named_jar(options)? else { return Ok(()) };
     jar::check_path(&jar)?;
     if is_remote(&jar) {

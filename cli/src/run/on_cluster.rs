@@ -39,6 +39,7 @@ impl RunCommand<'_> {
         let clocked = Clocked::new(timing, &options.deploy, context, console);
         let Found { cluster, configuration, jar, interrupt } = self.find().await?;
         let mut words = words_with(self.words, options, jar.as_deref());
+        self.give_environment(setup.release, &mut words)?;
         // These are the settings that the session was started with, which the properties file contains.
         let remembered =
             configuration.iter().filter(|(key, entry)| self.configuration.entry(key) != Some(entry));

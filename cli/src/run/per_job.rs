@@ -47,7 +47,8 @@ impl RunCommand<'_> {
         check_jar(context, options)?;
         let interrupt = on_signals()?;
         let jar = jar_here(context, options, &self.configuration, console, timing, &interrupt).await?;
-        let words = words_with(words, options, jar.as_deref());
+        let mut words = words_with(words, options, jar.as_deref());
+        self.give_environment(setup.release, &mut words)?;
         let manifest = self.per_job_manifest(&setup, jar)?;
         let client_setup = Setup { configuration: self.configuration, ..setup.clone() };
         let deployer = deployer(context, setup, timing);

@@ -2,8 +2,7 @@
 //!
 //! Both are Flink's own programs, which heddle connects to a YARN session. It finds the session as `flink
 //! run` does. Then this process becomes Flink's script, with the user's words and the address of the
-//! session's JobManager. A SQL script for application mode (Flink 2.0 and later) is deployed instead, by the
-//! caller.
+//! session's JobManager. A SQL script for application mode is deployed instead, by the caller.
 //!
 //! Statements can set another target than the one with which the program was started: another session, or
 //! per-job mode. For that the program's JVM has heddle's Java agent, which deploys by heddle what Flink's
@@ -27,7 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use yarn_client::client_failure::HADOOP_HINT;
 use yarn_client::configuration::text;
 use yarn_client::context::{Context, FlinkHome};
-use yarn_client::deploy::{ClusterManifest, Program, Purpose};
+use yarn_client::deploy::{ClusterManifest, Purpose};
 use yarn_client::error::{CauseClass, Failure};
 use yarn_client::hadoop::Hadoop;
 use yarn_client::hadoop_jars::{self, HadoopJars};
@@ -36,16 +35,11 @@ use yarn_client::report::Report;
 use yarn_client::run::{FILE_SYSTEM, file_system_helper};
 use yarn_client::setup::Setup;
 use yarn_client::target::Target;
-use yarn_client::{adopted, fetch, jar, target, variables};
+use yarn_client::{adopted, fetch, target, variables};
 
 use super::line::Line;
+use crate::sql_script;
 
-/// The main class with which Flink runs a SQL script in application mode.
-const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
-/// The jar in Flink's directory `opt` that has the classes for [`SQL_DRIVER`].
-const GATEWAY_JAR: &str = "flink-sql-gateway";
-/// A local script's name in the JobManager's working directory.
-const SCRIPT: &str = "script.sql";
 /// The target with which each job has a cluster of its own.
 const PER_JOB: &str = "yarn-per-job";
 /// The target of a gateway that knows no session. SQL sessions have to name one, or to set another target.
@@ -282,14 +276,11 @@ fn needs_hadoop(tool: Tool, target: &str, by: &str) -> Failure {
 fn yarn_target(context: &Context, script: &OsStr) -> Option<&'static str> {
     let script = script.to_str().filter(|script| !is_remote(script))?;
     let text = std::fs::read_to_string(context.path(without_scheme(script))).unwrap_or_default();
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
-    let text: String = lines.map(|line| format!("{line}\n")).collect();
-    let set = |statement: &str, target: &str| {
-        let plain: String =
-            statement.chars().filter(|c| !c.is_whitespace() && !"'\"`".contains(*c)).collect();
-        plain.eq_ignore_ascii_case(&format!("SETexecution.target={target}"))
-    };
-    [PER_JOB, SESSION].into_iter().find(|target| text.split(';').any(|statement| set(statement, target)))
+    let settings = sql_script::settings(&text);
+    let mut targets = settings.iter().filter(|set| set.key == options::EXECUTION_TARGET.key);
+    targets.find_map(|set| {
+        [PER_JOB, SESSION].into_iter().find(|target| set.value.eq_ignore_ascii_case(target))
+    })
 }
 
 /// Starts the SQL client without a cluster, because many statements need none, and a script may set one
@@ -395,19 +386,13 @@ fn check_script(context: &Context, script: &OsStr) -> Result<(), Failure> {
     if metadata.is_file() { std::fs::File::open(&path).map(drop).map_err(unreadable) } else { Ok(()) }
 }
 
-/// The plan for a script in application mode. Fails if the release or the options do not allow that.
+/// The plan for a script in application mode. Fails if the options do not allow that.
 fn deployed(
     context: &Context,
-    setup: Setup,
+    mut setup: Setup,
     mut configuration: Configuration,
     line: &Line,
 ) -> Result<Plan, Failure> {
-    if !setup.release.traits().sql_application {
-        let what = format!("Flink {} cannot run a SQL script in application mode", setup.release);
-        return Err(Failure::usage(what)
-            .hint("Flink 2.0 and later can")
-            .hint("run it on a session: start one with `yarn-session.sh -d`, and leave out the target"));
-    }
     let Some(script) = line.script.as_deref().and_then(OsStr::to_str) else {
         return Err(Failure::usage("application mode needs a script").hint("name it with -f"));
     };
@@ -416,31 +401,29 @@ fn deployed(
             "Sql Client doesn't support to run init files when deploying script into cluster.",
         ));
     }
+    let mut jars = line.jars.clone();
     if let Some(directory) = &line.library {
-        let what = format!("the jars of {} (-l) do not go to an application", directory.to_string_lossy());
-        return Err(Failure::usage(what)
-            .hint("put them into Flink's directory usrlib, or ship them with yarn.ship-files"));
+        jars.append(&mut jars_of(context, directory)?);
     }
-    let mut program = Program {
-        jar: jar::only_jar(line.jars.clone(), &mut configuration, context)?,
-        main_class: Some(SQL_DRIVER.to_owned()),
-        opt_jars: vec![GATEWAY_JAR.to_owned()],
-        ..Program::default()
-    };
-    if is_remote(script) {
-        program.args = vec!["--scriptUri".to_owned(), script.to_owned()];
-    } else {
-        let path = context.path(without_scheme(script));
-        if !path.is_file() {
-            return Err(Failure::configuration(format!("the script {} is not a file", path.display())));
-        }
-        // The script is passed as a file, not as an argument, because it may contain passwords, and may be
-        // too long for a command line.
-        program.args = vec!["--scriptUri".to_owned(), SCRIPT.to_owned()];
-        program.files = vec![(SCRIPT.to_owned(), path)];
-    }
+    let program = sql_script::program(script, jars, setup.release, &mut configuration, context)?;
     let manifest = ClusterManifest::new(Purpose::Application { program }).configured(&setup, &configuration);
+    setup.warnings.extend(sql_script::warnings(script, context));
     Ok(Plan::Deploy(Box::new((setup, manifest))))
+}
+
+/// The jars in a directory of this machine (`-l`), sorted by their names.
+fn jars_of(context: &Context, directory: &OsStr) -> Result<Vec<String>, Failure> {
+    let path = context.path(directory);
+    let failed = |e| Failure::because(format!("cannot read the directory {} (-l)", path.display()), e);
+    let mut jars = Vec::new();
+    for entry in std::fs::read_dir(&path).map_err(failed)? {
+        let jar = entry.map_err(failed)?.path();
+        if jar.extension().is_some_and(|extension| extension == "jar") {
+            jars.push(jar.to_string_lossy().into_owned());
+        }
+    }
+    jars.sort();
+    Ok(jars)
 }
 
 /// The command that starts Flink's script. `address` is that of the JobManager to which jobs go, or `None` if

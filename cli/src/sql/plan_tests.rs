@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 
+use yarn_client::deploy::Program;
 use yarn_client::report::Silent;
 
 use super::*;
@@ -128,13 +129,10 @@ async fn what_is_none_of_ours_passes() {
 
 #[tokio::test]
 async fn without_a_session_it_is_said() {
-    for (line, text) in [
-        ("-Dexecution.target=yarn-session", "no cluster id was specified"),
-        ("-t yarn-application -f x.sql", "Flink 1.20.1 cannot run a SQL script in application mode"),
-    ] {
-        let failure = planned("1.20.1", Tool::Client, line).await.unwrap_err();
-        assert!(failure.to_string().contains(text) && !failure.hints().is_empty(), "{line}: {failure}");
-    }
+    let line = "-Dexecution.target=yarn-session";
+    let failure = planned("1.20.1", Tool::Client, line).await.unwrap_err();
+    assert!(failure.to_string().contains("no cluster id was specified"), "{failure}");
+    assert!(!failure.hints().is_empty(), "{failure}");
     let failure =
         planned("2.0.0", Tool::Gateway, "start -Dexecution.target=yarn-application").await.unwrap_err();
     assert!(failure.to_string().contains("sql-gateway.sh cannot start"), "{failure}");
@@ -292,12 +290,11 @@ fn deployed(plan: Result<Plan, Failure>) -> (Program, Configuration) {
 #[tokio::test]
 async fn scripts_as_applications() {
     let target = "-Dexecution.target=yarn-application";
-    let (program, _) = deployed(planned("2.0.0", Tool::Client, &format!("{target} -f x.sql")).await);
-    assert_eq!(program.args, ["--scriptUri", "script.sql"]);
-    assert_eq!(program.files.len(), 1);
-    let remote = planned("2.0.0", Tool::Client, &format!("{target} -f hdfs://nn/x.sql")).await;
-    let (program, _) = deployed(remote);
-    assert_eq!((program.args[1].as_str(), program.files.len()), ("hdfs://nn/x.sql", 0));
+    for release in ["1.17.2", "2.0.0"] {
+        let (program, _) = deployed(planned(release, Tool::Client, &format!("{target} -f x.sql")).await);
+        assert_eq!(program.args, ["--scriptUri", "script.sql"]);
+        assert_eq!((program.files.len(), program.jar), (1, None));
+    }
     for line in ["-j /j/udf.jar", "--jar=/j/udf.jar", "-Dpipeline.jars=/j/udf.jar"] {
         let line = format!("{target} -f x.sql {line}");
         let (program, configuration) = deployed(planned("2.0.0", Tool::Client, &line).await);
@@ -305,9 +302,13 @@ async fn scripts_as_applications() {
         let jars = text(&configuration, &options::PIPELINE_JARS);
         assert_eq!(jars.as_deref(), Some("file:///j/udf.jar"), "{line}");
     }
+    let line = format!("{target} -f x.sql -j /j/a.jar -j /j/b.jar");
+    let (program, configuration) = deployed(planned("1.20.1", Tool::Client, &line).await);
+    assert_eq!((program.jar, program.libraries), (None, vec!["/j/a.jar".into(), "/j/b.jar".into()]));
+    let jars = text(&configuration, &options::PIPELINE_JARS);
+    assert_eq!(jars.as_deref(), Some("file:///j/a.jar;file:///j/b.jar"));
     for (line, text) in [
-        ("-f x.sql -j a.jar -j b.jar", "an application has one jar, and more are named: a.jar, b.jar"),
-        ("-f x.sql -l /libraries", "the jars of /libraries (-l) do not go to an application"),
+        ("-f x.sql -l /no/such/directory", "cannot read the directory /no/such/directory (-l)"),
         ("", "needs a script"),
         ("-f missing.sql", "cannot read the script"),
         ("-f .", "is not a file"),
@@ -316,6 +317,19 @@ async fn scripts_as_applications() {
         let failure = planned("2.0.0", Tool::Client, &format!("{target} {line}")).await.unwrap_err();
         assert!(failure.to_string().contains(text), "{line}: {failure}");
     }
+}
+
+#[test]
+fn the_jars_of_a_directory() {
+    let (dir, context) = place("1.20.1");
+    for name in ["l/b.jar", "l/a.jar", "l/notes.txt"] {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+    let jars = jars_of(&context, OsStr::new("l")).unwrap();
+    let names: Vec<&str> = jars.iter().filter_map(|jar| jar.rsplit('/').next()).collect();
+    assert_eq!(names, ["a.jar", "b.jar"]);
 }
 
 #[test]

@@ -111,7 +111,9 @@ impl ContainerFile {
     /// Whether this file may provide a class: it is a jar on the class path that holds the class, or the
     /// class file itself in a shipped directory, or something remote that is not looked into.
     pub(crate) fn may_hold(&self, class: &str) -> bool {
-        if !matches!(self.part, Part::System | Part::User) || self.key.starts_with(PLUGINS) {
+        // The bridge is on the class path, too, and holds the program that runs SQL scripts.
+        let on_class_path = matches!(self.part, Part::System | Part::User) || self.key == BRIDGE;
+        if !on_class_path || self.key.starts_with(PLUGINS) {
             return false;
         }
         match &self.source {
@@ -480,16 +482,23 @@ fn program_files(
     inclusion: UserJarInclusion,
 ) -> Result<Vec<ContainerFile>, Failure> {
     let mut files = Vec::new();
-    if let Some(jar) = &program.jar {
+    for jar in program.jar.iter().chain(&program.libraries) {
         files.push(user_jar(context, jar, inclusion)?);
     }
+    let by = "the program";
     for (key, path) in &program.files {
-        files.push(ContainerFile::file(
-            key.clone(),
-            FileSource::Private(path.clone()),
-            Part::Apart,
-            "the program",
-        ));
+        let source = match path.to_str().filter(|url| is_remote(url)) {
+            Some(url) => FileSource::Remote(url.to_owned()),
+            None => FileSource::Private(path.clone()),
+        };
+        files.push(ContainerFile::file(key.clone(), source, Part::Apart, by));
+    }
+    for (key, path) in &program.archives {
+        check_archive(key, &read_head(path)?, by)?;
+        files.push(ContainerFile {
+            kind: LocalResourceKind::Archive,
+            ..ContainerFile::file(key.clone(), FileSource::Private(path.clone()), Part::Apart, by)
+        });
     }
     let opt = flink.opt(context);
     for start in &program.opt_jars {

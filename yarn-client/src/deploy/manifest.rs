@@ -147,9 +147,15 @@ pub struct Program {
     /// The beginnings of the names of jars in Flink's `opt` directory. These jars go to the containers'
     /// directory `opt`, and are not on the class path.
     pub opt_jars: Vec<String>,
-    /// Further local files for the containers, each with its key and its path. They are not on the class
-    /// path.
+    /// Further jars, named like `jar`. They stand on the class path beside the program's own jar, or where it
+    /// would stand.
+    pub libraries: Vec<String>,
+    /// Further files for the containers, each with its key and its path on this machine, or its URL on a file
+    /// system that the nodes can read. They are not on the class path.
     pub files: Vec<(String, PathBuf)>,
+    /// Further archives of this machine, each with its key and its path. The nodes unpack each into a
+    /// directory of the name `key`, which ends like the name of an archive.
+    pub archives: Vec<(String, PathBuf)>,
 }
 
 impl fmt::Debug for Program {
@@ -160,7 +166,9 @@ impl fmt::Debug for Program {
             .field("main_class", &self.main_class)
             .field("args", &format_args!("{} arguments", self.args.len()))
             .field("opt_jars", &self.opt_jars)
+            .field("libraries", &self.libraries)
             .field("files", &self.files)
+            .field("archives", &self.archives)
             .finish()
     }
 }
