@@ -177,8 +177,10 @@ pub(crate) fn give(
         .hint("in application mode YARN unpacks it: flink run-application -t yarn-application"));
     }
     if archive.to_string_lossy().contains([',', '#']) {
-        return Err(Failure::configuration(format!("cannot use {shown}: its path has one of the characters , and #"))
-            .hint("Flink separates archives by them: rename it, or make a copy"));
+        return Err(Failure::configuration(format!(
+            "cannot use {shown}: its path has one of the characters , and #"
+        ))
+        .hint("Flink separates archives by them: rename it, or make a copy"));
     }
     let interpreter = format!("{NAME}/{bin}/{python}");
     let here = match directory {

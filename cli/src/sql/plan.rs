@@ -278,9 +278,8 @@ fn yarn_target(context: &Context, script: &OsStr) -> Option<&'static str> {
     let text = std::fs::read_to_string(context.path(without_scheme(script))).unwrap_or_default();
     let settings = sql_script::settings(&text);
     let mut targets = settings.iter().filter(|set| set.key == options::EXECUTION_TARGET.key);
-    targets.find_map(|set| {
-        [PER_JOB, SESSION].into_iter().find(|target| set.value.eq_ignore_ascii_case(target))
-    })
+    targets
+        .find_map(|set| [PER_JOB, SESSION].into_iter().find(|target| set.value.eq_ignore_ascii_case(target)))
 }
 
 /// Starts the SQL client without a cluster, because many statements need none, and a script may set one

@@ -108,7 +108,7 @@ fn of_application(
         main_class: asked.main_class.clone(),
         args: asked.args.clone(),
         opt_jars: opt_jar.into_iter().map(str::to_owned).collect(),
-        files: Vec::new(),
+        ..Program::default()
     })
 }
 
