@@ -41,13 +41,13 @@ pub fn container_end(cause: &ExitCause) -> ContainerEnd {
 /// The memory that ran out, if that is why the JVM ended.
 fn exhausted(jvm: &JvmExit) -> Option<Exhausted> {
     Some(match jvm.out_of_memory {
-        OutOfMemory::OomNone => return None,
         OutOfMemory::OomJavaHeap | OutOfMemory::OomGcOverhead => Exhausted::Heap,
         OutOfMemory::OomMetaspace => Exhausted::Metaspace,
         OutOfMemory::OomDirect => Exhausted::Direct,
         OutOfMemory::OomNativeThread => Exhausted::Threads,
-        // This is also said of an array that is larger than any heap, which is no want of native memory.
-        OutOfMemory::OomOther => {
+        // A JVM that cannot even start throws nothing. What is thrown is the same for an array that is larger
+        // than any heap, which is no want of native memory.
+        OutOfMemory::OomNone | OutOfMemory::OomOther => {
             let mut lines = std::iter::once(&jvm.summary).chain(&jvm.last_lines);
             let says = |line: &String| NO_MEMORY.iter().any(|words| line.contains(words));
             return lines.any(says).then_some(Exhausted::Native);

@@ -143,13 +143,9 @@ const JAVA_OOM: &[(&str, OutOfMemory)] = &[
     ("GC overhead limit exceeded", OutOfMemory::OomGcOverhead),
 ];
 
-/// The words of HotSpot if it ends, or cannot start, because the system gives it no more memory.
-const NO_MEMORY: [&str; 2] =
-    ["There is insufficient memory for the Java Runtime Environment", "Could not reserve enough space for "];
-
 /// The kind of memory that ran out, if a line says so.
 fn oom_of_line(line: &str) -> Option<OutOfMemory> {
-    if NO_MEMORY.iter().any(|words| line.contains(words)) {
+    if line.contains("There is insufficient memory for the Java Runtime Environment") {
         return Some(OutOfMemory::OomOther);
     }
     let (before, rest) = line.split_once("OutOfMemoryError")?;
