@@ -114,6 +114,9 @@ final class Deployment {
         Answer answer;
         try {
             String line = process.awaitAnswer();
+            if (line == null && process.neverRan()) {
+                throw new Left("the program cannot be run: " + process.end());
+            }
             if (line == null) {
                 throw descriptor.failure(process.end(), null);
             }
@@ -144,6 +147,7 @@ final class Deployment {
                 submit(id, graph);
                 job = detached ? null : AttachedJob.start(descriptor, id, Reflect.call(graph, "getJobID"), process, log);
             }
+            Object provider = Clients.provider(descriptor, id, job);
             if (job == null) {
                 process.finish(0);
                 process.awaitEnd(END_SECONDS);
@@ -153,7 +157,7 @@ final class Deployment {
             if (detached) {
                 descriptor.tellDetached(id);
             }
-            return Clients.provider(descriptor, id, job);
+            return provider;
         } catch (InterruptedException e) {
             undo(process, id);
             throw e;

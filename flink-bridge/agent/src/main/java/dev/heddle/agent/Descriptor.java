@@ -166,11 +166,15 @@ final class Descriptor {
         Reflect.call(Reflect.field(target, "yarnClient"), "killApplication", applicationId);
     }
 
-    /** Writes what Flink writes after a deployment that the caller does not wait for. */
-    void tellDetached(Object applicationId) throws Exception {
-        Class<?> loggers = Class.forName("org.slf4j.LoggerFactory", true, loader);
-        Object logger = Reflect.callStatic(loggers, "getLogger", TYPE);
-        Reflect.callStatic(type, "logDetachedClusterInformation", applicationId, logger);
+    /** Writes what Flink writes after a deployment that the caller does not wait for, if there is a logger. */
+    void tellDetached(Object applicationId) {
+        try {
+            Object logger = Reflect.callStatic(Class.forName("org.slf4j.LoggerFactory", true, loader), "getLogger", TYPE);
+            Reflect.callStatic(type, "logDetachedClusterInformation", applicationId, logger);
+        } catch (Exception | LinkageError e) {
+            // It says only how the cluster is stopped.
+            flinkLog().info("The cluster " + applicationId + " runs detached.");
+        }
     }
 
     /** The log in which Flink's own deployments are told. */

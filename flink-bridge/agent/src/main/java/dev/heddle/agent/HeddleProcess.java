@@ -129,6 +129,14 @@ final class HeddleProcess {
         return process.isAlive();
     }
 
+    /**
+     * Whether a process that has given no answer never was heddle: the shell and the dynamic linker end with
+     * these codes if a program or its libraries cannot be loaded.
+     */
+    boolean neverRan() throws InterruptedException {
+        return process.waitFor(UNDO_SECONDS, TimeUnit.SECONDS) && (process.exitValue() == 126 || process.exitValue() == 127);
+    }
+
     /** How the process has ended, in words, with the last lines of its log. */
     String end() throws InterruptedException {
         String code = process.waitFor(UNDO_SECONDS, TimeUnit.SECONDS) ? "with exit code " + process.exitValue() : "its output";

@@ -22,19 +22,21 @@ final class Patch {
     static final String EXECUTORS = "org/apache/flink/core/execution/DefaultExecutorServiceLoader";
 
     private static final int API = Opcodes.ASM9;
-    private static final String HOOKS = "dev/heddle/agent/Hooks";
-    private static final String OBJECT = "Ljava/lang/Object;";
+    private static final String OBJECT = "java/lang/Object";
+    private static final String FUNCTION = "java/util/function/Function";
     private static final String STRING = "Ljava/lang/String;";
     private static final String LIST = "Ljava/util/List;";
     private static final String CONFIGURATION = "Lorg/apache/flink/configuration/Configuration;";
     private static final String REPORT = "Lorg/apache/hadoop/yarn/api/records/ApplicationReport;";
 
-    /** The changed method, its descriptor, what it returns, and the method that is called in front of it. */
+    /** The depth of the stack that a call of a hook needs. */
+    private static final int DEPTH = 5;
+
+    /** The changed method, its descriptor, what it returns, and the hook in front of it. */
     private final String method;
     private final String descriptor;
     private final String returned;
     private final String hook;
-    private final String hookDescriptor;
 
     /** Members that the hook needs, as name and descriptor. */
     private final Set<String> needed;
@@ -42,12 +44,11 @@ final class Patch {
     /** Whether the hook wants to know of new objects. */
     private final boolean constructors;
 
-    private Patch(String method, String arguments, String returned, String hook, String hookDescriptor, boolean constructors, String... needed) {
+    private Patch(String method, String arguments, String returned, String hook, boolean constructors, String... needed) {
         this.method = method;
         this.descriptor = "(" + arguments + ")L" + returned + ";";
         this.returned = returned;
         this.hook = hook;
-        this.hookDescriptor = hookDescriptor;
         this.constructors = constructors;
         this.needed = new HashSet<>(Arrays.asList(needed));
         this.needed.add(method + " " + descriptor);
@@ -70,8 +71,7 @@ final class Patch {
                 "Lorg/apache/flink/client/deployment/ClusterSpecification;" + STRING + STRING
                         + "Lorg/apache/flink/runtime/jobgraph/JobGraph;Z",
                 "org/apache/flink/client/program/ClusterClientProvider",
-                "deploy",
-                "(" + OBJECT + OBJECT + STRING + STRING + OBJECT + "Z)" + OBJECT,
+                Hooks.DEPLOY,
                 true,
                 "flinkConfiguration " + CONFIGURATION,
                 "yarnConfiguration Lorg/apache/hadoop/yarn/conf/YarnConfiguration;",
@@ -87,8 +87,7 @@ final class Patch {
                 "getExecutorFactory",
                 CONFIGURATION,
                 "org/apache/flink/core/execution/PipelineExecutorFactory",
-                "executorFactory",
-                "(" + OBJECT + OBJECT + ")" + OBJECT,
+                Hooks.EXECUTORS,
                 false);
     }
 
@@ -147,8 +146,6 @@ final class Patch {
 
     /** Calls the hook with the object and the arguments, and returns what it returns, if that is not null. */
     private final class InFront extends MethodVisitor {
-        private int most;
-
         InFront(MethodVisitor next) {
             super(API, next);
         }
@@ -156,12 +153,7 @@ final class Patch {
         @Override
         public void visitCode() {
             super.visitCode();
-            int local = 0;
-            for (char type : shorty(hookDescriptor).toCharArray()) {
-                super.visitVarInsn(type == 'Z' ? Opcodes.ILOAD : Opcodes.ALOAD, local++);
-            }
-            most = local;
-            super.visitMethodInsn(Opcodes.INVOKESTATIC, HOOKS, hook, hookDescriptor, false);
+            call(mv, hook, "L" + shorty(descriptor));
             Label onwards = new Label();
             super.visitInsn(Opcodes.DUP);
             super.visitJumpInsn(Opcodes.IFNULL, onwards);
@@ -169,13 +161,13 @@ final class Patch {
             super.visitInsn(Opcodes.ARETURN);
             super.visitLabel(onwards);
             // All else is as at the beginning, so that the frames that follow fit.
-            super.visitFrame(Opcodes.F_SAME1, 0, null, 1, new Object[] {"java/lang/Object"});
+            super.visitFrame(Opcodes.F_SAME1, 0, null, 1, new Object[] {OBJECT});
             super.visitInsn(Opcodes.POP);
         }
 
         @Override
         public void visitMaxs(int stack, int locals) {
-            super.visitMaxs(Math.max(stack, most), locals);
+            super.visitMaxs(Math.max(stack, DEPTH), locals);
         }
     }
 
@@ -188,16 +180,51 @@ final class Patch {
         @Override
         public void visitInsn(int opcode) {
             if (opcode == Opcodes.RETURN) {
-                super.visitVarInsn(Opcodes.ALOAD, 0);
-                super.visitMethodInsn(Opcodes.INVOKESTATIC, HOOKS, "constructed", "(" + OBJECT + ")V", false);
+                call(mv, Hooks.CONSTRUCTED, "L");
+                super.visitInsn(Opcodes.POP);
             }
             super.visitInsn(opcode);
         }
 
         @Override
         public void visitMaxs(int stack, int locals) {
-            super.visitMaxs(stack + 1, locals);
+            super.visitMaxs(stack + DEPTH, locals);
         }
+    }
+
+    /**
+     * Writes a call of a hook, whose result is then on the stack. It names only classes that every class
+     * loader has.
+     *
+     * @param types a letter for each local variable that the hook gets: {@code Z} for a boolean, {@code L} for
+     *     an object
+     */
+    private static void call(MethodVisitor code, String hook, String types) {
+        code.visitMethodInsn(
+                Opcodes.INVOKESTATIC, "java/lang/ClassLoader", "getSystemClassLoader", "()Ljava/lang/ClassLoader;", false);
+        code.visitLdcInsn(Hooks.class.getName());
+        String load = "(" + STRING + ")Ljava/lang/Class;";
+        code.visitMethodInsn(Opcodes.INVOKEVIRTUAL, "java/lang/ClassLoader", "loadClass", load, false);
+        code.visitMethodInsn(Opcodes.INVOKEVIRTUAL, "java/lang/Class", "newInstance", "()L" + OBJECT + ";", false);
+        code.visitTypeInsn(Opcodes.CHECKCAST, FUNCTION);
+        code.visitIntInsn(Opcodes.BIPUSH, types.length() + 1);
+        code.visitTypeInsn(Opcodes.ANEWARRAY, OBJECT);
+        code.visitInsn(Opcodes.DUP);
+        code.visitInsn(Opcodes.ICONST_0);
+        code.visitLdcInsn(hook);
+        code.visitInsn(Opcodes.AASTORE);
+        for (int local = 0; local < types.length(); local++) {
+            code.visitInsn(Opcodes.DUP);
+            code.visitIntInsn(Opcodes.BIPUSH, local + 1);
+            if (types.charAt(local) == 'Z') {
+                code.visitVarInsn(Opcodes.ILOAD, local);
+                code.visitMethodInsn(Opcodes.INVOKESTATIC, "java/lang/Boolean", "valueOf", "(Z)Ljava/lang/Boolean;", false);
+            } else {
+                code.visitVarInsn(Opcodes.ALOAD, local);
+            }
+            code.visitInsn(Opcodes.AASTORE);
+        }
+        code.visitMethodInsn(Opcodes.INVOKEINTERFACE, FUNCTION, "apply", "(L" + OBJECT + ";)L" + OBJECT + ";", true);
     }
 
     /** One letter for each argument of a descriptor, whose types are classes and booleans. */

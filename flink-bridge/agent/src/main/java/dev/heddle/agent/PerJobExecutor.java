@@ -33,7 +33,7 @@ final class PerJobExecutor {
             if (!TARGET.equalsIgnoreCase(settings(configuration).get("execution.target")) || !isWanted(loader)) {
                 return null;
             }
-            Options options = Installer.options();
+            Options options = Agent.options();
             if (options.disabled || !options.modes.contains(Mode.PER_JOB)) {
                 return null;
             }
@@ -101,8 +101,8 @@ final class PerJobExecutor {
                                 "Flink per-job cluster",
                                 graph,
                                 detached,
-                                Installer.options(),
-                                Installer.agent());
+                                Agent.options(),
+                                Agent.jar());
             } catch (Left e) {
                 throw new IllegalStateException(
                         "this release of Flink has no " + TARGET + " of its own, and heddle does not deploy it: " + e.getMessage(), e);

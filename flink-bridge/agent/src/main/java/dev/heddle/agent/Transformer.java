@@ -17,14 +17,11 @@ final class Transformer implements ClassFileTransformer {
             return null;
         }
         try {
-            if (Class.forName(Hooks.class.getName(), false, loader) != Hooks.class) {
-                throw new ClassNotFoundException("its class loader has another " + Hooks.class.getName());
-            }
             return Patch.apply(name, content);
         } catch (Left e) {
-            Installer.tell(name.replace('/', '.') + " is left alone: " + e.getMessage());
-        } catch (Exception | LinkageError e) {
-            Installer.tell(name.replace('/', '.') + " is left alone: " + e);
+            Agent.tell(name.replace('/', '.') + " is left alone: " + e.getMessage());
+        } catch (RuntimeException | LinkageError e) {
+            Agent.tell(name.replace('/', '.') + " is left alone: " + e);
         }
         return null;
     }
