@@ -12,10 +12,10 @@ BIN = ROOT / "dist/heddle/bin"
 COMMANDS = {path.name for path in BIN.iterdir()}
 # <job id>, $VARIABLE and … stand for one word; the shell would read the first as a redirection.
 PLACEHOLDER = re.compile(r"<[^<>|]+>")
-# Of Java, Hadoop, Docker, tar, dpkg, cargo, Flink's entry points, and users' programs.
+# Of Java, Hadoop, Docker, tar, dpkg, cargo, Flink's entry points, and users' programs and tools.
 OTHERS = {
-    "--add-exports", "--add-opens", "--build", "--check", "--configDir", "--ignore-missing", "--locked", "--password",
-    "--program", "--purge", "--wait",
+    "--add-exports", "--add-opens", "--build", "--check", "--configDir", "--deploy-mode", "--ignore-missing", "--locked",
+    "--master", "--password", "--program", "--purge", "--wait",
 }  # fmt: skip
 # Names that look like keys of the configuration, and that nobody sets.
 INTERNAL = {

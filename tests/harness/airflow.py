@@ -46,7 +46,7 @@ class Airflow:
     """One installation with a home, a database and the provider's wheel of its own."""
 
     def __init__(self, version, client, directory):
-        self.directory, self.client = Path(directory), client
+        self.version, self.directory, self.client = version, Path(directory), client
         self.bin = installed(version) / "bin"
         made = subprocess.run([ROOT / "scripts/packaging/wheel", self.directory], capture_output=True, text=True, check=True)
         packages = self.directory / "packages"

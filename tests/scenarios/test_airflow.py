@@ -11,7 +11,7 @@ import pytest
 from harness import processes
 from harness.airflow import VERSIONS, Airflow
 from harness.checks import check_gone
-from harness.cluster import FINISHED
+from harness.cluster import FINISHED, ROOT
 from harness.waiting import wait_for
 
 pytestmark = [
@@ -122,6 +122,21 @@ def test_a_program_that_fails(airflow, work):
     [app] = started(work, "fails")
     wait_for("its end", lambda: work.cluster.yarn.app(app["id"])["state"] in FINISHED, 30)
     assert "heddle-test: thrown in main" in result.text and re.search("Airflow(Fail)?Exception", result.text), result
+
+
+def test_the_dag_of_the_manual_can_be_read(airflow, work):
+    """It is for Airflow 3, and says what differs for Airflow 2."""
+    page = (ROOT / "docs/tools/airflow.md").read_text()
+    [dag] = [block for block in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) if "with DAG(" in block]
+    if airflow.version == "2":
+        dag = re.sub(r"^.*# Airflow 2: (.*)$", r"\1", dag, flags=re.MULTILINE)
+    folder = work.directory / "manual"
+    folder.mkdir()
+    (folder / "orders.py").write_text(dag)
+    here = {"AIRFLOW__CORE__DAGS_FOLDER": str(folder)}
+    listed = airflow.airflow("dags", "list-import-errors", "--output", "json", env=here)
+    assert "orders.py" not in listed.text, listed
+    assert "HeddleRunOperator" in airflow.airflow("tasks", "list", "orders", env=here).text or airflow.version == "3"
 
 
 def test_the_provider_is_known(airflow):

@@ -21,11 +21,14 @@ class HeddleApplicationSensor(BaseSensorOperator):
 
     It fails, without another try, when the application has ended otherwise.
 
-    :param application: the application id. :param target_states: the states to wait for: `waiting`,
-    `starting`, `running`, `ending`, `succeeded`, `failed`, `killed`, `ended`. :param deferrable: wait on the
-    triggerer instead of the worker. :param patience: how long nobody may know the state. On the worker in the
-    mode `reschedule` it has no effect: the sensor's `timeout` has. :param conn_id: a connection of the type
-    heddle. :param env: environment variables of the commands on the worker.
+    :param application: the application id.
+    :param target_states: the states to wait for: `waiting`, `starting`, `running`, `ending`, `succeeded`,
+        `failed`, `killed`, `ended`.
+    :param deferrable: wait on the triggerer instead of the worker.
+    :param patience: how long nobody may know the state. On the worker in the mode `reschedule` it has no
+        effect: the sensor's `timeout` has.
+    :param conn_id: a connection of the type heddle.
+    :param env: environment variables of the commands on the worker.
     """
 
     template_fields: Sequence[str] = ("application", "target_states", "conn_id", "env")

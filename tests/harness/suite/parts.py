@@ -58,7 +58,8 @@ def lints(it):
 
 
 def harness(it):
-    """The tests of the tests' own Python and of the Airflow provider, and the direction of modules and crates."""
+    """The tests of the tests' own Python and of the Airflow provider, and the direction of modules and
+    crates."""
     words = ["-q", "-p", "no:cacheprovider", "tests/unit", "tests/structure", "tests/conformance/test_compare.py", "airflow-provider/tests"]
     return it.pytest("harness", *words, env={"HEDDLE_TEST_CLUSTER": "none"})
 
