@@ -79,7 +79,7 @@ class Airflow:
             running.process.stdin.close()
         return running
 
-    def airflow(self, *words, seconds=120, env=None):
+    def airflow(self, *words, seconds=300, env=None):
         return self.start(*words, env=env).result(seconds)
 
     def test(self, dag, seconds=300, env=None):

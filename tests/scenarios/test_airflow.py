@@ -136,7 +136,7 @@ def test_the_dag_of_the_manual_can_be_read(airflow, work):
     here = {"AIRFLOW__CORE__DAGS_FOLDER": str(folder)}
     listed = airflow.airflow("dags", "list-import-errors", "--output", "json", env=here)
     assert "orders.py" not in listed.text, listed
-    assert "HeddleRunOperator" in airflow.airflow("tasks", "list", "orders", env=here).text or airflow.version == "3"
+    assert "count" in airflow.airflow("tasks", "list", "orders", env=here).ok().out.split()
 
 
 def test_the_provider_is_known(airflow):

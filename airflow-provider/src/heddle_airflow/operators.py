@@ -180,7 +180,8 @@ class HeddleRunOperator(_Deployment):
 
     The task's XComs are `application` (also the return value), `web_interface` and, for a session, `jobs`.
 
-    :param program: the jar, or the Python or SQL script: a path on the worker, or an address on HDFS.
+    :param program: the jar, or the Python or SQL script: a path on the worker, or an address on HDFS. A SQL
+        script needs the mode `application`.
     :param mode: `application` (`main()` runs on the cluster), `per-job` (`main()` runs on the worker, on a
         cluster of its own) or `session` (on the session that `session` names).
     :param main_class: the class with `main()`, if the jar's manifest does not name it.
@@ -196,7 +197,7 @@ class HeddleRunOperator(_Deployment):
     :param savepoint: savepoint or checkpoint to start from.
     :param allow_non_restored_state: skip state that no operator of the program takes.
     :param classpaths: URLs for the program's class path, readable on every node.
-    :param options: further options of `heddle run`, such as `-pyarch`.
+    :param options: further options of `heddle run`, such as `--py-env`.
     :param submission: the name by which a retry finds the application. By default it is made of the ids of
         the DAG, the run and the task.
     :param start_timeout: limit of the start, as `90s` or `10min`.
@@ -204,6 +205,8 @@ class HeddleRunOperator(_Deployment):
         it runs.
     :param attached: for the modes `per-job` and `session`: `main()` does not end with the submission, but
         waits for its jobs, as programs do that fetch results.
+    :param several_jobs: for an attached program on a session that starts more than one job. A retry then
+        runs the program again, because only one job can be found by its id.
     :param deferrable: wait on the triggerer instead of the worker.
     :param poll_interval: the time between two questions while waiting.
     :param patience: how long, while waiting, nobody may know the state.
@@ -245,6 +248,7 @@ class HeddleRunOperator(_Deployment):
         options: Sequence[str] = (),
         wait_for_completion: bool = True,
         attached: bool = False,
+        several_jobs: bool = False,
         deferrable: bool | None = None,
         poll_interval: float | timedelta = 15.0,
         patience: float | timedelta = PATIENCE,
@@ -263,6 +267,7 @@ class HeddleRunOperator(_Deployment):
         self.options = options
         self.wait_for_completion = wait_for_completion
         self.attached = attached
+        self.several_jobs = several_jobs
         if deferrable is None:
             deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
         self.deferrable = deferrable
@@ -272,6 +277,8 @@ class HeddleRunOperator(_Deployment):
             raise ValueError(f"the mode is one of {', '.join(command.MODES)}, and not {mode!r}")
         if attached and mode == command.APPLICATION:
             raise ValueError("attached: in the mode application main() does not run on the worker")
+        if several_jobs and not (attached and mode == command.SESSION):
+            raise ValueError("several_jobs is for an attached program on a session")
         self._job: str | None = None
 
     def execute(self, context: Any) -> Any:
@@ -284,7 +291,8 @@ class HeddleRunOperator(_Deployment):
         there = False
         if session is not None:
             answer = succeeded(self.hook.ask(command.jobs(session)), f"list the jobs of {session}")
-            self._job, there = next_job(answer, name)
+            if not self.several_jobs:
+                self._job, there = next_job(answer, name)
             self._progress.application, self._progress.web_interface = session, answer.get("webInterface")
         program = command.Program(
             path=self.program,
@@ -318,7 +326,7 @@ class HeddleRunOperator(_Deployment):
         if jobs:
             context["ti"].xcom_push(key=links.JOBS, value=jobs)
         self._check_alive()
-        if not self.wait_for_completion:
+        if not self.wait_for_completion or self.several_jobs:
             return application
         watch = Watch(application, self._job, patience=self.patience)
         if not self.deferrable:
@@ -345,11 +353,12 @@ class HeddleRunOperator(_Deployment):
         return event["application"]
 
     def _end(self, application: str) -> None:
-        if self._job is None:
-            return super()._end(application)
-        # The session is others' as well.
-        words = command.cancel(application, self._job)
-        succeeded(HeddleHook(self.conn_id, self.env).run(words), f"cancel job {self._job}")
+        if self.mode != command.SESSION:
+            super()._end(application)
+        elif self._job is not None:
+            # The session is others' as well.
+            words = command.cancel(application, self._job)
+            succeeded(HeddleHook(self.conn_id, self.env).run(words), f"cancel job {self._job}")
 
 
 class HeddleSessionOperator(_Deployment):
