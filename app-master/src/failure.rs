@@ -16,6 +16,8 @@ const CARRIERS: &[(&str, &str)] = &[
         "Could not execute application",
     ),
     ("org.apache.flink.client.program.ProgramInvocationException", "The main method caused an error"),
+    // Of Flink 1.13, around all that `main()` throws.
+    ("org.apache.flink.util.FlinkException", "Application failed unexpectedly"),
 ];
 /// How Flink names an exception whose class is known only where it was thrown.
 const SERIALIZED: &str = "org.apache.flink.util.SerializedThrowable: ";

@@ -75,7 +75,7 @@ def test_a_script_with_settings_and_a_statement_set(work, client, release):
         + "SHOW TABLES;\nSELECT COUNT(*) AS number_of_rows FROM doubled\n",
     )
     result = client.flink("run-application", "-t", "yarn-application", *target(work, release), file, seconds=SECONDS).ok()
-    assert f"line 8 of {file} sets yarn.application.queue, which has no effect there" in result.err, result
+    assert f"line 8 of {file} sets yarn.application.queue, which has no effect there" in result.text, result
     check_gone(work.cluster, result.application, "SUCCEEDED", seconds=SECONDS)
     assert (rows(work, "numbers"), rows(work, "doubled"), rows(work, "tripled")) == ([1, 2, 3], [2, 4, 6], [3, 6, 9])
     out = work.cluster.log_text(result.application, "jobmanager.out")

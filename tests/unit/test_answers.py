@@ -54,7 +54,7 @@ def ways(rule):
 
 def error(**more):
     known = dict.fromkeys(("cause", "application", "finding"))
-    known |= {"message": "m", "what": "w", "causes": [], "class": "usage", "hints": [], "retryHelps": False, "usage": True}
+    known |= {"message": "m", "what": "w", "causes": [], "class": "usage", "hints": [], "retryHelps": False, "usage": True, "unsupported": False}
     return {"error": known | more}
 
 
