@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use artifact_store::{BadResource, local_resources};
+use flink_model::flink_variables;
 use flink_model::spec::AmSpec;
 use hadoop_rpc::TokenSource;
 use taskrunner::control::{File, JvmRecords, Launch};
@@ -154,6 +155,7 @@ impl Launcher {
         launch.record_classes =
             self.recordings.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_ok();
         let NodeId { host, .. } = &container.node;
+        launch.env.insert(flink_variables::NODE.to_owned(), host.clone());
         for (key, value) in [
             ("taskmanager.resource-id", container.id.to_string()),
             ("internal.taskmanager.resource-id.metadata", container.node.to_string()),

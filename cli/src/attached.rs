@@ -12,7 +12,7 @@ use yarn_api::records::{ApplicationId, ApplicationState, FinalStatus};
 
 use yarn_client::application::{report_address, with_extract};
 use yarn_client::diagnose::{Inquiry, explained};
-use yarn_client::error::{Failure, RestFailure, yarn_failure};
+use yarn_client::error::{CauseClass, Failure, RestFailure, yarn_failure};
 use yarn_client::interrupt::{Cause, Interrupt};
 use yarn_client::properties;
 use yarn_client::report::Report;
@@ -95,6 +95,7 @@ impl Attached<'_> {
                 self.id
             );
             return Err(Failure::new(format!("the ResourceManager tells nothing of {} any more", self.id))
+                .of_class(CauseClass::Unreachable)
                 .hint(again));
         }
         if end != End::Over {

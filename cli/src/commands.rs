@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use flink_model::config::Configuration;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use yarn_api::records::ApplicationId;
 use yarn_client::application::parse_id;
 use yarn_client::context::{Context, FlinkHome};
 use yarn_client::deploy::{ClusterManifest, Purpose};
 use yarn_client::diagnose::Inquiry;
-use yarn_client::error::Failure;
+use yarn_client::error::{CauseClass, Failure};
 use yarn_client::exit::Exit;
 use yarn_client::hadoop::Hadoop;
 use yarn_client::interrupt::Interrupt;
@@ -32,7 +32,7 @@ use super::parse::Invocation;
 use super::settings::Settings;
 use super::signals::{on_signals, unless_signalled};
 use super::timing::{Clocked, told};
-use super::{housekeeping, job_verbs, logs, memory, run, sd, status, store, text, why};
+use super::{adopt, housekeeping, job_verbs, logs, memory, run, sd, status, store, text, why};
 use crate::attached::Attached;
 
 /// Carries out a verb. If it fails and `--timing` was given, the time until then is shown.
@@ -75,10 +75,16 @@ async fn perform(
     }
     let of_this_machine = matches!(
         verb,
-        Verb::Memory(_) | Verb::ExplainExit(_) | Verb::Completion(_) | Verb::Man(_) | Verb::Reference(_)
+        Verb::Adopt(_)
+            | Verb::Memory(_)
+            | Verb::ExplainExit(_)
+            | Verb::Completion(_)
+            | Verb::Man(_)
+            | Verb::Reference(_)
     );
     if !of_this_machine {
         context.unused_places().iter().for_each(|warning| console.err(&format!("warning: {warning}")));
+        FlinkHome::notes(context).iter().for_each(|note| console.err(&format!("note: {note}")));
     }
     // The other verbs start something, and undo that when a signal comes.
     let ends_by_signal = matches!(
@@ -95,10 +101,11 @@ async fn perform(
             | Verb::Kill(_)
             | Verb::Gc(_)
             | Verb::Store(_)
+            | Verb::Memory(_)
     ) || matches!(&verb, Verb::Why(options) if options.bundle.is_none());
     // On the heap, because the verbs together are too large for the stack in a build that is not optimized.
     let work = Box::pin(carry_out(context, shared_console, verb, &client_words, timing));
-    if ends_by_signal { unless_signalled(context, work).await } else { work.await }
+    if ends_by_signal { unless_signalled(context, console, work).await } else { work.await }
 }
 
 async fn carry_out(
@@ -157,6 +164,7 @@ async fn carry_out(
         Verb::ExplainExit(options) => housekeeping::explain_exit(console, &options),
         Verb::Gc(options) => housekeeping::gc(context, console, &options).await,
         Verb::Store(options) => store::store(context, shared_console, &options).await,
+        Verb::Adopt(options) => adopt::adopt(context, console, &options),
         Verb::Memory(options) => memory::run(context, console, &options).await,
         Verb::Completion(options) => housekeeping::completion(console, &options),
         Verb::Man(options) => housekeeping::man(context, console, &options),
@@ -220,7 +228,10 @@ async fn session(
         settings.apply(&mut configuration);
         return match options.application_id.as_deref().filter(|_| !options.query) {
             Some(id) => attach(context, console, &configuration, id, settings.detached).await,
-            None => query_cluster(context, console, &configuration).await,
+            None => {
+                let query = query_cluster(context, console, &configuration);
+                unless_signalled(context, console, query).await
+            }
         };
     }
     let setup = Setup::load(context)?;
@@ -238,7 +249,7 @@ async fn session(
     let deployment = deployer.deploy(&manifest, Arc::<Console>::clone(shared_console), &interrupt).await?;
     let id = deployment.id;
     let Some(address) = deployment.address.clone() else {
-        return Err(Failure::new(format!("the session {id} has ended already")));
+        return Err(Failure::new(format!("the session {id} has ended already")).of_class(CauseClass::State));
     };
     let remembered = SessionFile { application_id: id, dynamic_properties: settings.dynamic };
     match properties::write(&properties, &remembered) {
@@ -273,9 +284,13 @@ async fn attach(
     let id = parse_id(id)?;
     let properties = target::properties_file(configuration, context);
     let security = RestSecurity::of(configuration, context)?;
-    let hadoop = Hadoop::load(context, configuration).await?.waiting(Wait::Changing);
-    let yarn = hadoop.yarn()?;
-    let address = target::application_address(&hadoop, &yarn, id, &security).await?;
+    let find = async {
+        let hadoop = Hadoop::load(context, configuration).await?.waiting(Wait::Changing);
+        let yarn = hadoop.yarn()?;
+        let address = target::application_address(&hadoop, &yarn, id, &security).await?;
+        Ok((hadoop, yarn, address))
+    };
+    let (hadoop, yarn, address) = unless_signalled(context, console, find).await?;
     console.info(&format!("Found Web Interface {address} of application '{id}'."));
     console.answer(Value::Object(told(Some(id), Some(&address))));
     console.give_answer(None);
@@ -306,6 +321,7 @@ fn detached_hint(id: ApplicationId) -> String {
 /// Carries out `flink --version`.
 pub(super) fn flink_version(context: &Context, console: &Console) -> Result<Exit, Failure> {
     let release = setup::release_of(&FlinkHome::find(context)?.dist_jar)?;
+    console.answer(json!({ "flink": release.to_string(), "heddle": env!("CARGO_PKG_VERSION") }));
     console.out(&format!("Version: {release}"));
     Ok(Exit::Done)
 }

@@ -55,14 +55,16 @@ enum Value {
 pub(super) fn programs(top: &Command) -> Vec<Program> {
     let verbs: Vec<Verb> = top.get_subcommands().filter(|c| !c.is_hide_set()).map(verb).collect();
     let own = |v: &Verb| OWN_VERBS.contains(&v.name.as_str());
+    let session = |name| Program {
+        name,
+        verbs: verbs.iter().filter(|v| v.name == "session").cloned().collect(),
+        single: true,
+    };
     vec![
         Program { name: "heddle", verbs: verbs.clone(), single: false },
         Program { name: "flink", verbs: verbs.iter().filter(|v| !own(v)).cloned().collect(), single: false },
-        Program {
-            name: "yarn-session.sh",
-            verbs: verbs.into_iter().filter(|v| v.name == "session").collect(),
-            single: true,
-        },
+        session("yarn-session.sh"),
+        session("flink-yarn-session"),
     ]
 }
 

@@ -104,13 +104,24 @@ impl Console {
         if !self.is_json() {
             return;
         }
-        let answer = self.answer.lock().map(|mut a| std::mem::replace(&mut *a, Answer::Given));
-        let text = match answer {
-            Ok(Answer::Ready(value)) => with_error(value, failure).to_string(),
-            Ok(Answer::None) => with_error(json!({}), failure).to_string(),
-            _ => return,
+        let answer = self.answer.lock().ok().and_then(|mut answer| taken(&mut answer, failure));
+        if let Some(text) = answer {
+            self.print(&clean::json(&text));
+        }
+    }
+
+    /// Prints the failure of a program that panics, and the answer with it. It waits for none of the locks
+    /// here, because the thread that has panicked may hold them.
+    pub(crate) fn give_defect(&self, failure: &Failure) {
+        let text = failure.render(false);
+        let _ = io::stderr().write_all(clean::lines(&text).as_bytes());
+        let answer = match self.answer.try_lock() {
+            Ok(mut answer) if self.is_json() => taken(&mut answer, Some(failure)),
+            _ => None,
         };
-        self.print(&clean::json(&text));
+        if let Some(text) = answer {
+            let _ = writeln!(io::stdout(), "{}", clean::json(&text));
+        }
     }
 
     /// Notes that the command changes something in the cluster.
@@ -194,6 +205,15 @@ fn ascii(text: &str) -> Cow<'_, str> {
     }
     let plain = SIGNS.iter().fold(text.to_owned(), |text, (sign, plain)| text.replace(sign, plain));
     Cow::Owned(plain)
+}
+
+/// The text of the answer, which counts as printed from now on; `None` if it was printed already.
+fn taken(answer: &mut Answer, failure: Option<&Failure>) -> Option<String> {
+    match std::mem::replace(answer, Answer::Given) {
+        Answer::Ready(value) => Some(with_error(value, failure).to_string()),
+        Answer::None => Some(with_error(json!({}), failure).to_string()),
+        Answer::Given => None,
+    }
 }
 
 /// The answer with the key `error`, if there is one.
@@ -339,6 +359,14 @@ mod tests {
         let told = with_error(json!({"a": 1}), Some(&failure));
         assert_eq!((&told["a"], &told["error"]["message"]), (&json!(1), &json!("no luck")));
         assert_eq!(with_error(json!([1]), Some(&failure))["error"]["message"], "no luck");
+    }
+
+    #[test]
+    fn there_is_one_answer() {
+        let mut answer = Answer::Ready(json!({"a": 1}));
+        assert_eq!(taken(&mut answer, None).as_deref(), Some("{\"a\":1}"));
+        assert_eq!(taken(&mut answer, Some(&Failure::new("too late"))), None);
+        assert_eq!(taken(&mut Answer::None, None).as_deref(), Some("{}"));
     }
 
     #[test]

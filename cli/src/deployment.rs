@@ -45,7 +45,7 @@ pub(super) async fn dry_run(
     console: &Console,
 ) -> Result<Exit, Failure> {
     let plan = Box::pin(async { deployer.plan(manifest).await.told_to(&ToStderr(console)) });
-    let mut shown = unless_signalled(&deployer.context, plan).await?.shown();
+    let mut shown = unless_signalled(&deployer.context, console, plan).await?.shown();
     if console.is_json() {
         if options.timing {
             shown = shown.with_timing(deployer.timing.summary());

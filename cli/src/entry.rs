@@ -4,19 +4,24 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use serde_json::json;
 use yarn_client::context::Context;
-use yarn_client::error::Failure;
+use yarn_client::error::{CauseClass, Failure};
 use yarn_client::exit::Exit;
 use yarn_client::patience::Waits;
 use yarn_client::{client_archive, token_keeper};
 
 use super::console::{Console, Output};
 use super::parse::{Persona, Request, help_name, parse, wants_json};
-use super::{client_fs, commands, memory, sql};
+use super::{client_fs, commands, defects, deploy_request, memory, sql};
+
+/// The release of heddle.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Runs the command line `args` (the program's name first) to its end.
 pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode {
     let console = Arc::new(Console::new(memory::unicode(&context)));
+    defects::tell_on(&console);
     let logins = context.logins.clone();
     let told = Arc::clone(&console);
     // Notes go to stderr, because a program may read the result on stdout.
@@ -37,9 +42,15 @@ pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode 
         // The SQL tools run no program, so `-v` is always meant for heddle.
         let verbose = args.iter().take_while(|a| *a != "--").any(|a| a == "-v" || a == "--verbose");
         (verbose, sql::run(&context, &console, tool, args).await)
+    } else if persona == Persona::Heddle && args.first().is_some_and(|verb| verb == deploy_request::VERB) {
+        let words = args.get(1..).unwrap_or_default();
+        (false, Box::pin(deploy_request::run(&context, &console, words)).await)
     } else {
         // A command line that cannot be parsed is an error without causes.
         let request = parse(persona, args);
+        if !matches!(request, Ok(Request::Run(_))) && wants_json(args) {
+            console.answer_in_json();
+        }
         let verbose = request.as_ref().is_ok_and(Request::is_verbose);
         (verbose, Box::pin(obey(context, &console, request)).await)
     };
@@ -49,17 +60,13 @@ pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode 
             exit
         }
         Ok(exit) => {
-            let what = format!("the command ended with {}; the standard error stream says why", exit.code());
-            console.give_answer(Some(&Failure::new(what)));
+            console.give_answer(Some(&not_all_done(exit)));
             exit
         }
         Err(failure) => {
             console.err(failure.render(verbose).trim_end());
             if failure.is_usage() {
                 console.err(&format!("hint: `{} --help` lists the options", help_name(persona, args)));
-                if wants_json(args) {
-                    console.answer_in_json();
-                }
             }
             console.give_answer(Some(&failure));
             failure.exit()
@@ -70,14 +77,50 @@ pub(crate) async fn main(mut context: Context, args: Vec<OsString>) -> ExitCode 
     console.end(exit).into()
 }
 
+/// The error in the answer of a command that has told on the standard error stream, or in its answer, what
+/// was not done, so that no `error:` line follows.
+fn not_all_done(exit: Exit) -> Failure {
+    let code = exit.code();
+    match exit {
+        Exit::Jvm(_) => {
+            Failure::new(format!("main() ended with exit code {code}")).of_class(CauseClass::Program)
+        }
+        _ => Failure::new("not everything was done; the other keys of the answer say what was not")
+            .of_class(CauseClass::Cluster),
+    }
+    .with_exit(exit)
+}
+
+/// Ends a program that could not even find out where it is.
+pub(crate) fn not_started(failure: &Failure, args: &[OsString]) -> ExitCode {
+    // What the locale can show is not known.
+    let console = Console::new(false);
+    if wants_json(args.get(1..).unwrap_or_default()) {
+        console.answer_in_json();
+    }
+    console.err(failure.render(true).trim_end());
+    console.give_answer(Some(failure));
+    console.end(failure.exit()).into()
+}
+
 async fn obey(
     context: Context,
     console: &Arc<Console>,
     request: Result<Request, Failure>,
 ) -> Result<Exit, Failure> {
     match request? {
-        Request::Show(text) => {
-            console.out(text.trim_end());
+        Request::Help(text) => {
+            let text = text.trim_end();
+            if console.is_json() {
+                console.answer(json!({ "help": text }));
+            } else {
+                console.out(text);
+            }
+            Ok(Exit::Done)
+        }
+        Request::Version => {
+            console.answer(json!({ "heddle": VERSION }));
+            console.out(&format!("heddle {VERSION}"));
             Ok(Exit::Done)
         }
         Request::FlinkVersion => commands::flink_version(&context, console),

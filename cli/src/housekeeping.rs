@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use yarn_client::application::parse_id;
 use yarn_client::context::Context;
-use yarn_client::error::Failure;
+use yarn_client::error::{CauseClass, Failure};
 use yarn_client::exit::Exit;
 use yarn_client::forgotten::{Forgotten, forgotten};
 use yarn_client::hadoop::Hadoop;
@@ -184,20 +184,29 @@ pub(super) async fn gc(context: &Context, console: &Console, options: &GcOptions
 /// Carries out `completion`.
 pub(super) fn completion(console: &Console, options: &CompletionOptions) -> Result<Exit, Failure> {
     let programs = completion::programs(&definition());
-    console.out(completion::script(&options.shell, &programs).trim_end());
+    let script = completion::script(&options.shell, &programs);
+    if options.answer.json() {
+        console.answer(json!({ "shell": options.shell, "script": script }));
+    } else {
+        console.out(script.trim_end());
+    }
     Ok(Exit::Done)
 }
 
 /// Carries out `man`.
 pub(super) fn man(context: &Context, console: &Console, options: &ManOptions) -> Result<Exit, Failure> {
     let pages = manual::pages(definition())?;
-    let Some(dir) = &options.dir else {
-        if let Some(page) = pages.first() {
-            console.out(page.text.trim_end());
-        }
-        return Ok(Exit::Done);
-    };
-    write(&pages, &context.path(dir), console)
+    if let Some(dir) = &options.dir {
+        return write(&pages, &context.path(dir), console);
+    }
+    if options.answer.json() {
+        let pages: Vec<Value> =
+            pages.iter().map(|page| json!({ "file": page.file, "text": page.text })).collect();
+        console.answer(json!({ "pages": pages }));
+    } else if let Some(page) = pages.first() {
+        console.out(page.text.trim_end());
+    }
+    Ok(Exit::Done)
 }
 
 /// Carries out `reference`.
@@ -219,6 +228,8 @@ fn write(pages: &[Page], dir: &Path, console: &Console) -> Result<Exit, Failure>
     for page in pages {
         std::fs::write(dir.join(&page.file), &page.text).map_err(failed)?;
     }
+    let files: Vec<&str> = pages.iter().map(|page| page.file.as_str()).collect();
+    console.answer(json!({ "directory": dir.display().to_string(), "files": files }));
     console.out(&format!("{} in {}", count(pages.len(), "page"), dir.display()));
     Ok(Exit::Done)
 }
@@ -255,7 +266,8 @@ pub(super) fn duration(option: &str, text: &str, example: &str) -> Result<Durati
 }
 
 pub(super) fn to_json(value: &impl Serialize) -> Result<Value, Failure> {
-    serde_json::to_value(value).map_err(|e| Failure::because("cannot write the answer", e))
+    serde_json::to_value(value)
+        .map_err(|e| Failure::because("cannot write the answer", e).of_class(CauseClass::Internal))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use yarn_client::application::parse_id;
 use yarn_client::context::Context;
 use yarn_client::diagnose::Inquiry;
 use yarn_client::error::Failure;
+use yarn_client::session_name;
 use yarn_client::target::{self, Target};
 
 use super::console::{Console, ToStderr};
@@ -32,11 +33,12 @@ pub(super) async fn named(
         _ => return Err(Failure::usage("only one application can be named")),
     };
     let mut configuration = configuration(context, console, &options.property)?;
-    let id = match id {
-        Some(id) => id,
+    let named = match id {
+        Some(id) => session_name::Named::Id(id),
         None => chosen(context, console, verb, &mut configuration)?,
     };
     let inquiry = Inquiry::load(context, &configuration).await?;
+    let id = named.id(inquiry.hadoop()).await?;
     Ok(Named { id, inquiry })
 }
 
@@ -46,10 +48,11 @@ fn chosen(
     console: &Console,
     verb: &str,
     configuration: &mut Configuration,
-) -> Result<ApplicationId, Failure> {
+) -> Result<session_name::Named, Failure> {
     // What is said of the properties file goes to stderr, because stdout begins with the verdict.
     match target::choose(None, configuration, context, &ToStderr(console))? {
-        Target::Application { id, .. } => Ok(id),
+        Target::Application { id, .. } => Ok(session_name::Named::Id(id)),
+        Target::Session(name) => Ok(session_name::Named::Session(name)),
         Target::Address(_) | Target::Assumed(_) => Err(Failure::usage(format!(
             "the application id is missing, and no session is known: heddle {verb} [options] <application id>"
         ))

@@ -39,7 +39,14 @@ impl Overheard {
         let (reader, writer) = std::io::pipe()
             .map_err(|e| Failure::because("cannot make a pipe for the output of Flink's client", e))?;
         let (send, jobs) = mpsc::unbounded_channel();
-        std::thread::spawn(move || pass_on(reader, std::io::stderr(), &|job| send.send(job).is_ok()));
+        std::thread::spawn(move || {
+            pass_on(reader, std::io::stderr(), &mut |line| {
+                if let Some(job) = job_of(line) {
+                    // Nobody waits for it if the command was given up.
+                    let _ = send.send(job);
+                }
+            });
+        });
         Ok((Some(Self { jobs }), Some(writer)))
     }
 
@@ -73,15 +80,18 @@ fn told(id: &JobId, known: Option<&JobSummary>) -> Value {
     }
 }
 
-fn pass_on(from: impl Read, mut to: impl Write, job: &dyn Fn(JobId) -> bool) {
+/// The job that a line of Flink's client names.
+fn job_of(line: &str) -> Option<JobId> {
+    JobId::parse(line.strip_prefix(SUBMITTED)?.trim()).ok()
+}
+
+/// Passes lines on, and lets `heard` have each of them, without its end.
+pub(super) fn pass_on(from: impl Read, mut to: impl Write, heard: &mut dyn FnMut(&str)) {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
     while from.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
         let _ = to.write_all(&line);
-        let text = String::from_utf8_lossy(&line);
-        if let Some(id) = text.strip_prefix(SUBMITTED).and_then(|id| JobId::parse(id.trim()).ok()) {
-            job(id);
-        }
+        heard(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']));
         line.clear();
     }
 }
@@ -138,18 +148,15 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::RefCell;
 
     #[test]
     fn the_jobs_in_the_output_of_flinks_client() {
         let said = "hello\nJob has been submitted with JobID fd72014d4c864993a2e5a9287b4a9c5d\nJob has been submitted with JobID x\nend";
-        let (jobs, mut passed) = (RefCell::new(Vec::new()), Vec::new());
-        pass_on(said.as_bytes(), &mut passed, &|job| {
-            jobs.borrow_mut().push(job.to_string());
-            true
-        });
+        let (mut jobs, mut passed) = (Vec::new(), Vec::new());
+        pass_on(said.as_bytes(), &mut passed, &mut |line| jobs.extend(job_of(line)));
         assert_eq!(String::from_utf8(passed).unwrap(), said);
-        assert_eq!(*jobs.borrow(), ["fd72014d4c864993a2e5a9287b4a9c5d"]);
+        let jobs: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+        assert_eq!(jobs, ["fd72014d4c864993a2e5a9287b4a9c5d"]);
     }
 
     #[tokio::test]

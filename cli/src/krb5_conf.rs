@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use flink_model::config::{LEGACY_FILE, STANDARD_FILE};
@@ -12,9 +13,10 @@ use flink_model::options::KERBEROS_CONF;
 use yarn_client::configuration::text;
 use yarn_client::context::{Context, FlinkHome};
 use yarn_client::paths::without_scheme;
+use yarn_client::request::Request;
 use yarn_client::{setup, token_keeper, variables};
 
-use crate::client_fs;
+use crate::{client_fs, deploy_request};
 
 /// A part of the key. Only a configuration file that contains it is parsed, so that commands without Kerberos
 /// do not take longer.
@@ -28,7 +30,11 @@ pub(crate) fn apply(context: &Context, args: &[OsString]) {
     if for_others || context.var(variables::KRB5_CONFIG).is_some() {
         return;
     }
-    let Some(path) = on_line(args).or_else(|| in_file(context)) else { return };
+    let found = match args {
+        [_, verb, words @ ..] if verb == deploy_request::VERB => of_request(context, words),
+        _ => on_line(args).or_else(|| in_file(context)),
+    };
+    let Some(path) = found else { return };
     let [program, words @ ..] = args else { return };
     let path = context.path(without_scheme(&path));
     let mut command = Command::new(&context.exe);
@@ -51,13 +57,27 @@ fn on_line(args: &[OsString]) -> Option<String> {
 
 /// The value that Flink's configuration file has. What is wrong with the file is said later.
 fn in_file(context: &Context) -> Option<String> {
-    let conf = FlinkHome::find(context).ok()?.conf;
-    let is_there = |file: &str| std::fs::read_to_string(conf.join(file)).is_ok_and(|t| t.contains(PART));
-    if !is_there(STANDARD_FILE) && !is_there(LEGACY_FILE) {
+    if !is_mentioned(&FlinkHome::find(context).ok()?.conf) {
         return None;
     }
     let (_, configuration, _) = setup::configuration_if_any(context).ok()?;
     text(&configuration, &KERBEROS_CONF)
+}
+
+/// The value in the configuration of a request. What is wrong with the request is said later, too.
+fn of_request(context: &Context, words: &[OsString]) -> Option<String> {
+    let request = Request::read(&deploy_request::file(context, words).ok()?).ok()?;
+    if !is_mentioned(&request.flink_conf_dir) {
+        return None;
+    }
+    let setup = request.setup(&request.context(context)).ok()?;
+    text(&setup.configuration, &KERBEROS_CONF)
+}
+
+/// Whether a configuration file in this directory may have the key.
+fn is_mentioned(conf: &Path) -> bool {
+    let is_there = |file: &str| std::fs::read_to_string(conf.join(file)).is_ok_and(|t| t.contains(PART));
+    is_there(STANDARD_FILE) || is_there(LEGACY_FILE)
 }
 
 #[cfg(test)]
@@ -98,5 +118,24 @@ mod tests {
         assert_eq!(in_file(&context), None);
         write("conf/config.yaml", "security:\n  kerberos:\n    krb5-conf.path: /k\n");
         assert_eq!(in_file(&context).as_deref(), Some("/k"));
+
+        let at = |path: &str| directory.path().join(path);
+        write("caller/conf/config.yaml", "security.kerberos.krb5-conf.path: /of-caller\n");
+        write("caller/hadoop/core-site.xml", "<configuration/>");
+        let request = serde_json::json!({
+            "version": 1,
+            "mode": "session",
+            "flinkLibDir": at("lib"),
+            "flinkConfDir": at("caller/conf"),
+            "hadoopConfDir": at("caller/hadoop"),
+        });
+        write("caller/request.json", &request.to_string());
+        let words = ["--request".into(), at("caller/request.json").into_os_string()];
+        assert_eq!(of_request(&context, &words), None, "it is not private");
+        for closed in ["caller", "caller/conf", "caller/hadoop"] {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+            std::fs::set_permissions(at(closed), mode).unwrap();
+        }
+        assert_eq!(of_request(&context, &words).as_deref(), Some("/of-caller"));
     }
 }

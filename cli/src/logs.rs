@@ -45,7 +45,7 @@ pub(super) async fn logs(
         }
         return Ok(Exit::Done);
     }
-    let mut printer = Printer { console, text: String::new(), is_complete: true };
+    let mut printer = Printer { console, text: Vec::new(), is_complete: true };
     let Some(ends) = show(&catalog, &filter, options.follow, &mut printer).await else {
         return Ok(Exit::Done);
     };
@@ -136,32 +136,45 @@ fn tell(console: &Console, missing: &Missing) {
 /// Prints lines of logs.
 struct Printer<'a> {
     console: &'a Console,
-    /// What is not printed yet.
-    text: String,
+    /// Lines that are not printed yet. They may hold bytes that are not UTF-8.
+    text: Vec<u8>,
     /// Whether all logs were read to their ends.
     is_complete: bool,
 }
 
-impl Show for Printer<'_> {
-    fn begin(&mut self, container: &ContainerLogs, log: &Log) {
-        self.pause();
-        self.text.push_str(&text::logs::heading(container, log));
-        self.text.push('\n');
-    }
-
-    fn line(&mut self, line: &[u8]) -> bool {
-        self.text.push_str(&String::from_utf8_lossy(line));
-        self.text.push('\n');
+impl Printer<'_> {
+    /// Prints the lines if there are many. Gives `false` if nobody reads them any more.
+    fn print_if_full(&mut self) -> bool {
         if self.text.len() < FULL {
             return true;
         }
         self.pause();
         !self.console.is_lost()
     }
+}
+
+impl Show for Printer<'_> {
+    fn begin(&mut self, container: &ContainerLogs, log: &Log) {
+        self.pause();
+        self.text.extend_from_slice(text::logs::heading(container, log).as_bytes());
+        self.text.push(b'\n');
+    }
+
+    fn line(&mut self, line: &[u8]) -> bool {
+        self.text.extend_from_slice(line);
+        self.text.push(b'\n');
+        self.print_if_full()
+    }
+
+    fn lines(&mut self, lines: &[u8]) -> bool {
+        self.text.extend_from_slice(lines);
+        self.print_if_full()
+    }
 
     fn pause(&mut self) {
-        if let Some(text) = self.text.strip_suffix('\n') {
-            self.console.out(text);
+        if let Some(text) = self.text.strip_suffix(b"\n") {
+            let text = text.strip_suffix(b"\r").unwrap_or(text);
+            self.console.out(&String::from_utf8_lossy(text));
         }
         self.text.clear();
     }

@@ -1,12 +1,15 @@
 //! The program that answers to the names `heddle`, `flink`, `yarn-session.sh`, `sql-client.sh` and
 //! `sql-gateway.sh`.
 
+mod adopt;
 mod attached;
 mod client_fs;
 mod cluster_query;
 mod commands;
 mod completion;
 mod console;
+mod defects;
+mod deploy_request;
 mod deployment;
 mod dialect;
 mod entry;
@@ -22,12 +25,15 @@ mod options;
 mod parse;
 mod precedence;
 mod program;
+mod python;
 mod reference;
 mod run;
 mod sd;
 mod settings;
+mod shipped_files;
 mod signals;
 mod sql;
+mod sql_script;
 mod status;
 mod store;
 mod text;
@@ -43,7 +49,9 @@ use std::process::ExitCode;
 use taskrunner::exit::EXEC_FAILED;
 use taskrunner::{core_dumps, exec};
 use tracing_subscriber::EnvFilter;
+use yarn_client::adopted;
 use yarn_client::context::Context;
+use yarn_client::error::Failure;
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
@@ -57,26 +65,26 @@ fn main() -> ExitCode {
     let colour = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
     core_dumps::forbid();
-    let context = Context::of_process();
+    let args = adopted::as_typed(args);
+    let context = Context::of_process().map(|context| match args.first() {
+        Some(program) => context.called_as(program),
+        None => context,
+    });
     if let Ok(context) = &context {
         krb5_conf::apply(context, &args);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    match (runtime, context) {
-        (Ok(runtime), Ok(context)) => {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let started = context.and_then(|context| match runtime() {
+        Ok(runtime) => Ok((runtime, context)),
+        Err(error) => Err(Failure::because("cannot start", error)),
+    });
+    match started {
+        Ok((runtime, context)) => {
             let code = runtime.block_on(entry::main(context, args));
             // A thread that reads from the terminal cannot be woken, so it is not waited for.
             runtime.shutdown_background();
             code
         }
-        (runtime, context) => {
-            let text = match (runtime, context) {
-                (_, Err(failure)) => failure.render(true),
-                (Err(e), _) => format!("error: cannot start: {e}\n"),
-                _ => String::new(),
-            };
-            let _ = std::io::stderr().write_all(text::clean::lines(&text).as_bytes());
-            ExitCode::FAILURE
-        }
+        Err(failure) => entry::not_started(&failure, &args),
     }
 }

@@ -13,6 +13,7 @@ use yarn_client::memory::{Study, StudyOptions};
 use yarn_client::variables;
 
 use super::console::Console;
+use super::housekeeping::to_json;
 use super::inquiry::{Named, named};
 use super::options::{ClusterOptions, MemoryOptions};
 use super::settings::Settings;
@@ -69,8 +70,7 @@ async fn live(context: &Context, console: &Console, options: &MemoryOptions) -> 
     let Named { id, inquiry } = named(context, console, what, &options.answer).await?;
     let live = live_memory::ask(&inquiry, id).await?;
     if options.answer.json() {
-        console
-            .answer(serde_json::to_value(&live).map_err(|e| Failure::because("cannot write the answer", e))?);
+        console.answer(to_json(&live)?);
     } else {
         console.out(&text::live_memory::render(&live));
     }

@@ -28,9 +28,8 @@ impl Verb {
     pub(crate) fn json(&self) -> Result<bool, Failure> {
         Ok(match self {
             Self::Session(options) => options.deploy.json()?,
-            Self::Run(options) | Self::RunApplication(options) => options.deploy.json()?,
-            Self::Info(options) if options.deploy.json()? => {
-                return Err(Failure::usage("--output json has no meaning here: the plan is JSON already"));
+            Self::Run(options) | Self::RunApplication(options) | Self::Info(options) => {
+                options.deploy.json()?
             }
             Self::List(options) => options.answer.json(),
             Self::Cancel(options) => options.answer.json(),
@@ -46,8 +45,11 @@ impl Verb {
             Self::ExplainExit(options) => options.answer.json(),
             Self::Gc(options) => options.answer.json(),
             Self::Store(options) => options.answer.json(),
+            Self::Adopt(options) => options.answer.json(),
             Self::Memory(options) => options.answer.json(),
-            Self::Info(_) | Self::Completion(_) | Self::Man(_) | Self::Reference(_) => false,
+            Self::Completion(options) => options.answer.json(),
+            Self::Man(options) => options.answer.json(),
+            Self::Reference(options) => options.answer.json(),
         })
     }
 
@@ -71,6 +73,7 @@ impl Verb {
             Self::Kill(options) => options.answer.verbose,
             Self::Gc(options) => options.answer.verbose,
             Self::Store(options) => options.answer.verbose,
+            Self::Adopt(options) => options.verbose,
             Self::Memory(options) => options.answer.verbose,
             Self::ExplainExit(_) | Self::Completion(_) | Self::Man(_) | Self::Reference(_) => false,
         }
@@ -84,10 +87,14 @@ pub(crate) enum Verb {
     #[command(override_usage = "yarn-session.sh [options]\n       heddle session [options]")]
     Session(SessionOptions),
     /// Run a program: on a session, on a cluster of its own, or as a YARN application
-    #[command(override_usage = "flink run [options] <jar> [arguments of the program]")]
+    #[command(
+        override_usage = "flink run [options] <jar> [arguments of the program]\n       flink run -t yarn-application [options] <SQL script>"
+    )]
     Run(RunOptions),
     /// Run a program as a YARN application: its main() runs in the JobManager
-    #[command(override_usage = "flink run-application [options] <jar> [arguments of the program]")]
+    #[command(
+        override_usage = "flink run-application [options] <jar> [arguments of the program]\n       flink run-application [options] <SQL script>"
+    )]
     RunApplication(RunOptions),
     /// Show the plan of a program without running it (JSON)
     #[command(override_usage = "flink info [options] <jar> [arguments of the program]")]
@@ -141,6 +148,9 @@ pub(crate) enum Verb {
     /// compare its files with their hashes
     #[command(override_usage = "heddle store [options] <publish|list|verify>")]
     Store(StoreOptions),
+    /// Make a FLINK_HOME for tools: flink in its bin is heddle, all else is Flink's
+    #[command(override_usage = "heddle adopt [options] <directory>")]
+    Adopt(AdoptOptions),
     /// Show the sizes of JobManager and TaskManager, where each comes from, and what YARN grants for them
     #[command(
         override_usage = "heddle memory [options]\n       heddle memory --live [options] [application id]"
@@ -413,6 +423,9 @@ pub(crate) struct RunOptions {
     /// Python installation on the nodes
     #[arg(long = "pyPythonPath", alias = "pypath", value_name = "path", help_heading = "Python")]
     pub(crate) py_python_path: Option<String>,
+    /// Python environment of the program: a directory, or a packed one
+    #[arg(long = "py-env", value_name = "path", help_heading = "Python")]
+    pub(crate) py_env: Option<String>,
 
     #[command(flatten)]
     pub(crate) cluster: ClusterOptions,
@@ -526,7 +539,7 @@ pub(crate) struct CheckpointOptions {
     pub(crate) rest: Rest,
 }
 
-/// In which form the commands on jobs answer; heddle's own.
+/// In which form a command answers; heddle's own.
 #[derive(Debug, Args, Default, Clone)]
 #[command(next_help_heading = "Answer (heddle)")]
 pub(crate) struct FormOptions {
@@ -733,6 +746,25 @@ pub(crate) struct StoreOptions {
     pub(crate) answer: AnswerOptions,
 }
 
+/// `adopt`.
+#[derive(Debug, Args, Default, Clone)]
+pub(crate) struct AdoptOptions {
+    /// The Flink distribution; default: the one that the directory stands for already, or else FLINK_HOME
+    #[arg(long = "flink-home", value_name = "directory")]
+    pub(crate) flink_home: Option<String>,
+    /// Show what would be made or changed, and exit
+    #[arg(long = "dry-run")]
+    pub(crate) dry_run: bool,
+    /// Show the causes of an error
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    #[command(flatten)]
+    pub(crate) answer: FormOptions,
+    /// The directory
+    #[arg(hide = true)]
+    pub(crate) directories: Vec<String>,
+}
+
 /// `memory`.
 #[derive(Args, Default, Clone)]
 pub(crate) struct MemoryOptions {
@@ -762,6 +794,8 @@ pub(crate) struct CompletionOptions {
     /// bash, zsh or fish
     #[arg(hide = true, value_name = "shell", value_parser = ["bash", "zsh", "fish"])]
     pub(crate) shell: String,
+    #[command(flatten)]
+    pub(crate) answer: FormOptions,
 }
 
 /// `man`.
@@ -770,6 +804,8 @@ pub(crate) struct ManOptions {
     /// Write all pages to this directory
     #[arg(long, value_name = "directory")]
     pub(crate) dir: Option<String>,
+    #[command(flatten)]
+    pub(crate) answer: FormOptions,
 }
 
 /// `reference`.
@@ -781,6 +817,8 @@ pub(crate) struct ReferenceOptions {
     /// Say whether the command line behind -- can be parsed
     #[arg(long)]
     pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) answer: FormOptions,
     /// The command line, its program first
     #[arg(hide = true, num_args = 0..)]
     pub(crate) words: Vec<OsString>,

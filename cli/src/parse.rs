@@ -28,7 +28,8 @@ impl Persona {
     pub(crate) fn of(program: &OsStr) -> Self {
         match Path::new(program).file_name().and_then(OsStr::to_str) {
             Some("flink") => Self::Flink,
-            Some("yarn-session.sh" | "yarn-session") => Self::YarnSession,
+            // The last is what the commands of Amazon EMR and of Cloudera call it.
+            Some("yarn-session.sh" | "yarn-session" | "flink-yarn-session") => Self::YarnSession,
             Some("sql-client.sh" | "sql-client") => Self::Sql(Tool::Client),
             Some("sql-gateway.sh" | "sql-gateway") => Self::Sql(Tool::Gateway),
             _ => Self::Heddle,
@@ -48,8 +49,10 @@ impl Persona {
 /// What a command line asks for.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// Print this text, and end with exit code 0.
-    Show(String),
+    /// Print this help, and end with exit code 0.
+    Help(String),
+    /// Print which heddle this is.
+    Version,
     /// Print which Flink this is.
     FlinkVersion,
     /// Carry out this verb.
@@ -72,7 +75,7 @@ pub(crate) struct Invocation {
 }
 
 /// Verbs that Flink's own client does not have.
-pub(crate) const OWN_VERBS: [&str; 14] = [
+pub(crate) const OWN_VERBS: [&str; 15] = [
     "session",
     "ps",
     "status",
@@ -83,6 +86,7 @@ pub(crate) const OWN_VERBS: [&str; 14] = [
     "explain-exit",
     "gc",
     "store",
+    "adopt",
     "memory",
     "completion",
     "man",
@@ -91,7 +95,7 @@ pub(crate) const OWN_VERBS: [&str; 14] = [
 
 /// Options that Flink's own client does not get: those that say where a program runs, which heddle has found
 /// out by then, and those that only heddle knows.
-const NOT_FOR_FLINK: [&str; 14] = [
+const NOT_FOR_FLINK: [&str; 15] = [
     "property",
     "target",
     "executor",
@@ -99,6 +103,7 @@ const NOT_FOR_FLINK: [&str; 14] = [
     "application_id",
     "zookeeper_namespace",
     "main_place",
+    "py_env",
     "verbose",
     "attached",
     "dry_run",
@@ -108,12 +113,36 @@ const NOT_FOR_FLINK: [&str; 14] = [
     "submission",
 ];
 
-/// Whether a command line that could not be parsed asks for JSON. The words behind the program's jar belong
-/// to the program, so they do not count.
+/// The word for JSON as the form of an answer.
+const JSON: &str = "json";
+
+/// Whether a command line asks for JSON that could not be parsed, or that asks for help or a version.
 pub(crate) fn wants_json(args: &[OsString]) -> bool {
+    form(args) == Some(JSON)
+}
+
+/// The form of the answer that a command line asks for. The words behind the program's jar belong to the
+/// program, so they do not count.
+fn form(args: &[OsString]) -> Option<&str> {
     let words = args.iter().filter_map(|word| word.to_str());
-    let own: Vec<&str> = words.take_while(|word| *word != "--" && !word.ends_with(".jar")).collect();
-    own.contains(&"--output=json") || own.windows(2).any(|pair| pair == ["--output", "json"])
+    let mut own = words.take_while(|word| *word != "--" && !word.ends_with(".jar"));
+    while let Some(word) = own.next() {
+        let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'));
+        match name.and_then(|name| name.strip_prefix("output")) {
+            Some("") => return own.next(),
+            Some(rest) if rest.starts_with('=') => return rest.strip_prefix('='),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Refuses a form of the answer that there is not, for command lines that no verb reads.
+fn check_form(args: &[OsString]) -> Result<(), Failure> {
+    match form(args) {
+        None | Some("text" | JSON) => Ok(()),
+        Some(other) => Err(Failure::usage(format!("--output {other}: it is either text or json"))),
+    }
 }
 
 /// The command whose help is the most useful one after an error in this command line.
@@ -159,16 +188,18 @@ pub(crate) fn parse(persona: Persona, args: &[OsString]) -> Result<Request, Fail
         let help = overview(persona, top);
         return Err(Failure::usage(format!("please specify an action\n\n{help}")));
     };
-    match verb.to_str().unwrap_or_default() {
+    let verb = verb.to_str().unwrap_or_default();
+    if matches!(verb, "-h" | "--help" | "help" | "-v" | "-V" | "--version" | "version") {
+        check_form(rest)?;
+    }
+    match verb {
         "help" if rest.first().is_some_and(|verb| top.find_subcommand(verb).is_some()) => {
             let verb = rest.first().map(|verb| verb.to_string_lossy().into_owned()).unwrap_or_default();
             parse_verb(persona, &mut top, &verb, &["--help".into()])
         }
-        "-h" | "--help" | "help" => Ok(Request::Show(overview(persona, top))),
+        "-h" | "--help" | "help" => Ok(Request::Help(overview(persona, top))),
         "-v" | "--version" | "version" if persona == Persona::Flink => Ok(Request::FlinkVersion),
-        "--version" | "-V" | "-v" | "version" => {
-            Ok(Request::Show(format!("heddle {}", env!("CARGO_PKG_VERSION"))))
-        }
+        "--version" | "-V" | "-v" | "version" => Ok(Request::Version),
         name if top.find_subcommand(name).is_some() => parse_verb(persona, &mut top, name, rest),
         name => Err(not_a_verb(&top, name)),
     }
@@ -230,7 +261,7 @@ pub(crate) fn parse_verb(
             }
         })?;
     if words.items.iter().any(|i| i.id == "help" || i.id == "yarn_help") {
-        return Ok(Request::Show(command.render_help().to_string()));
+        return Ok(Request::Help(command.render_help().to_string()));
     }
     if persona == Persona::YarnSession && !words.rest.is_empty() {
         let extra = words.rest.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
@@ -340,7 +371,8 @@ mod tests {
     fn shown(persona: Persona, line: &str) -> String {
         let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
         match parse(persona, &args) {
-            Ok(Request::Show(text)) => text,
+            Ok(Request::Help(text)) => text,
+            Ok(Request::Version) => "the version".to_owned(),
             Ok(other) => panic!("{other:?}"),
             Err(failure) => failure.render(false),
         }
@@ -370,6 +402,25 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_for_json() {
+        let asks = |line: &str| {
+            let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+            wants_json(&args)
+        };
+        for line in
+            ["ps --output json", "lst --output=json -x", "run -output json j.jar", "version -output=json"]
+        {
+            assert!(asks(line), "{line}");
+        }
+        for line in
+            ["ps", "ps --output text", "run j.jar --output json", "reference -- ps --output json", "--output"]
+        {
+            assert!(!asks(line), "{line}");
+        }
+        assert!(shown(Persona::Heddle, "version --output yaml").contains("either text or json"));
+    }
+
+    #[test]
     fn actions_on_a_store() {
         let parsed = |line: &str| {
             let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
@@ -385,6 +436,16 @@ mod tests {
         for line in ["store", "store empty"] {
             assert!(parsed(line).unwrap_err().is_usage(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_directory_to_adopt() {
+        let line = "adopt /d --flink-home /f --dry-run --output json";
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let Ok(Request::Run(invocation)) = parse(Persona::Heddle, &args) else { panic!("{line}") };
+        let Verb::Adopt(options) = invocation.verb else { panic!("{line}") };
+        assert_eq!((options.directories, options.flink_home.as_deref()), (vec!["/d".to_owned()], Some("/f")));
+        assert!(options.dry_run && options.answer.json());
     }
 
     #[test]
@@ -407,6 +468,7 @@ mod tests {
     fn names() {
         assert_eq!(Persona::of(OsStr::new("/a/bin/flink")), Persona::Flink);
         assert_eq!(Persona::of(OsStr::new("yarn-session.sh")), Persona::YarnSession);
+        assert_eq!(Persona::of(OsStr::new("./flink-yarn-session")), Persona::YarnSession);
         assert_eq!(Persona::of(OsStr::new("sql-client.sh")), Persona::Sql(Tool::Client));
         assert_eq!(Persona::of(OsStr::new("anything")), Persona::Heddle);
     }

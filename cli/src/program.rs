@@ -1,37 +1,57 @@
 //! Turns the options of `run` and `run-application` into the program of an application, and into the
 //! configuration keys that say how it runs.
 
-use std::path::PathBuf;
-
-use artifact_store::files_below;
 use flink_model::config::{Configuration, Origin};
 use flink_model::options;
 use flink_model::release::Release;
 use flink_rest::ClaimMode;
-use yarn_client::configuration::text;
 use yarn_client::context::Context;
 use yarn_client::deploy::Program;
 use yarn_client::error::Failure;
 use yarn_client::jar;
 use yarn_client::paths::{is_remote, without_scheme};
+use yarn_client::python_env::Environment;
 
 use super::options::RunOptions;
+use super::shipped_files::ShippedFiles;
+use super::{python, sql_script};
 
-/// The main class with which Flink runs a Python program, in its client and in the JobManager.
-const PYTHON_DRIVER: &str = "org.apache.flink.client.python.PythonDriver";
-
-/// The program that the options name. How it is to run is written to `configuration`. Fails if the program is
-/// missing or an option is wrong.
+/// The program that the options name, with the Python environment that goes with it. How it is to run is
+/// written to `configuration`. Fails if the program is missing or an option is wrong.
 pub(crate) fn application(
     options: &RunOptions,
     release: Release,
     configuration: &mut Configuration,
     context: &Context,
+    environment: Option<&Environment>,
 ) -> Result<Program, Failure> {
     execution(options, release, configuration)?;
-    if options.python.is_some() || options.py_module.is_some() {
-        return python(options, configuration, context);
+    python::check_executables(options, context)?;
+    let mut files = ShippedFiles::new(configuration, context);
+    let mut program = if options.python.is_some() || options.py_module.is_some() {
+        let all_words = RunOptions { jarfile: Some(String::new()), ..options.clone() };
+        let (_, words) = jar_and_arguments(&all_words)?;
+        python::program(options, words, configuration, context, &mut files)?
+    } else if let Some(NamedScript { script, jars }) = named_script(options, context)? {
+        sql_script::program(&script, jars, release, configuration, context)?
+    } else {
+        jar_program(options, configuration, context)?
+    };
+    // Programs in other languages may have functions in Python.
+    python::dependencies(options, configuration, &mut files)?;
+    program.files.append(&mut files.into_list());
+    if let Some(environment) = environment {
+        python::ship(environment, configuration, &mut program);
     }
+    Ok(program)
+}
+
+/// A program in a jar, or on the class path of the containers.
+fn jar_program(
+    options: &RunOptions,
+    configuration: &mut Configuration,
+    context: &Context,
+) -> Result<Program, Failure> {
     let (jar, args) = jar_and_arguments(options)?;
     let jar = jar::only_jar(jar.into_iter().collect(), configuration, context)?;
     if jar.is_none() && options.class.is_none() {
@@ -42,6 +62,48 @@ pub(crate) fn application(
             .hint("-c names a class that is on the class path of the containers"));
     }
     Ok(Program { jar, main_class: options.class.clone(), args, ..Program::default() })
+}
+
+/// A SQL script that a command line names, and the jars that it names for the script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedScript {
+    pub(crate) script: String,
+    pub(crate) jars: Vec<String>,
+}
+
+/// The SQL script that the options name instead of a jar. With `-j` and a jar, the first word is an argument
+/// of the program, as in Flink, also if it names a script; but a jar of this machine that names no class with
+/// `main()` is no program, so it goes with the script. It is a failure if further words stand behind the
+/// script.
+pub(crate) fn named_script(options: &RunOptions, context: &Context) -> Result<Option<NamedScript>, Failure> {
+    if options.class.is_some() || options.python.is_some() || options.py_module.is_some() {
+        return Ok(None);
+    }
+    let (first, mut args) = jar_and_arguments(options)?;
+    let Some(first) = first else { return Ok(None) };
+    let behind_jar = options.jarfile.is_some() && options.arguments.is_empty();
+    let named = if sql_script::is_script(&first) {
+        NamedScript { script: first, jars: Vec::new() }
+    } else if behind_jar
+        && args.first().is_some_and(|word| sql_script::is_script(word))
+        && is_library(&first, context)
+    {
+        NamedScript { script: args.remove(0), jars: vec![first] }
+    } else {
+        return Ok(None);
+    };
+    if !args.is_empty() {
+        return Err(Failure::usage(format!("{}: a SQL script takes no arguments", named.script))
+            .hint("SET in the script, and -D, give settings"));
+    }
+    Ok(Some(named))
+}
+
+/// Whether this is a jar of this machine that names no class with `main()`.
+fn is_library(jar: &str, context: &Context) -> bool {
+    !is_remote(jar)
+        && jar::JarInfo::open(&context.path(without_scheme(jar)))
+            .is_ok_and(|info| info.entry_point(None).is_err())
 }
 
 /// The jar and the program's arguments. As in Flink, the first word is the jar, unless `-j` names it; all
@@ -135,119 +197,6 @@ pub(crate) fn execution(
         set("-cm", claim, mode.to_uppercase());
     }
     Ok(())
-}
-
-/// A Python program, which Flink's own driver runs with the Python that the container has. Local files of the
-/// program are shipped with it, unless another option ships them.
-fn python(
-    options: &RunOptions,
-    configuration: &mut Configuration,
-    context: &Context,
-) -> Result<Program, Failure> {
-    if options.jarfile.is_some() || options.class.is_some() {
-        return Err(Failure::usage("a Python program has neither a jar nor a class with main()")
-            .hint("further jars can be named with -Dpipeline.jars, or lie in Flink's lib"));
-    }
-    let mut files = Files { context, taken: shipped_names(configuration), list: Vec::new() };
-    let mut args = Vec::new();
-    if let Some(script) = &options.python {
-        args.extend(["--python".to_owned(), files.ship(script)?]);
-    }
-    if let Some(module) = &options.py_module {
-        args.extend(["--pyModule".to_owned(), module.clone()]);
-    }
-    let lists = [
-        ("-pyfs", "python.files", &options.py_files, ""),
-        ("-pyarch", "python.archives", &options.py_archives, "#"),
-        ("-pyreq", "python.requirements", &options.py_requirements, "#"),
-    ];
-    for (flag, key, value, separator) in lists {
-        let Some(value) = value else { continue };
-        let items = value.split(',').map(|item| {
-            let (path, rest) = match item.split_once('#') {
-                Some((path, rest)) if separator == "#" => (path, format!("#{rest}")),
-                _ => (item, String::new()),
-            };
-            Ok(format!("{}{rest}", files.ship(path.trim())?))
-        });
-        let value = items.collect::<Result<Vec<_>, Failure>>()?.join(",");
-        configuration.set(key, value, Origin::Flag(flag.to_owned()));
-    }
-    for (flag, key, value) in [
-        ("-pyexec", "python.executable", &options.py_executable),
-        ("-pyclientexec", "python.client.executable", &options.py_client_executable),
-        ("-pypath", "python.pythonpath", &options.py_python_path),
-    ] {
-        if let Some(value) = value {
-            configuration.set(key, value.clone(), Origin::Flag(flag.to_owned()));
-        }
-    }
-    let (_, words) = jar_and_arguments(&RunOptions { jarfile: Some(String::new()), ..options.clone() })?;
-    args.extend(words);
-    Ok(Program {
-        jar: None,
-        main_class: Some(PYTHON_DRIVER.to_owned()),
-        args,
-        opt_jars: vec!["flink-python".to_owned()],
-        files: files.list,
-    })
-}
-
-/// The names in the containers of files and archives that other options ship.
-fn shipped_names(configuration: &Configuration) -> Vec<String> {
-    let lists = [&options::SHIP_FILES, &options::SHIP_ARCHIVES];
-    let text =
-        lists.into_iter().filter_map(|option| text(configuration, option)).collect::<Vec<_>>().join(";");
-    let names = text.split(';').filter_map(|path| path.trim().trim_end_matches('/').rsplit('/').next());
-    names.map(str::to_owned).collect()
-}
-
-/// Local files that are shipped to the containers.
-struct Files<'a> {
-    context: &'a Context,
-    taken: Vec<String>,
-    list: Vec<(String, PathBuf)>,
-}
-
-impl Files<'_> {
-    /// Ships `path`, if it is a local file that is not shipped yet. Returns the path by which the program
-    /// finds it in its container.
-    fn ship(&mut self, path: &str) -> Result<String, Failure> {
-        let plain = without_scheme(path);
-        let shipped =
-            plain.split('/').next().is_some_and(|first| self.taken.iter().any(|name| name == first));
-        let local = self.context.path(plain);
-        if is_remote(path) || shipped || !local.exists() {
-            // Such a path needs no shipping: it is a URL, it is shipped by another option, or it names a file
-            // that the container has, in an unpacked archive or installed on the node.
-            return Ok(path.to_owned());
-        }
-        let name = local.file_name().and_then(|n| n.to_str()).map(str::to_owned);
-        let name =
-            name.ok_or_else(|| Failure::new(format!("{path:?} has no name that can be used on the nodes")))?;
-        if local.is_dir() {
-            for file in files_below(&local, &name)? {
-                self.add(file.key, file.path)?;
-            }
-        } else {
-            self.add(name.clone(), local)?;
-        }
-        Ok(name)
-    }
-
-    /// A file that is there already is not shipped twice. Two files cannot have one name in the containers.
-    fn add(&mut self, key: String, path: PathBuf) -> Result<(), Failure> {
-        match self.list.iter().find(|(known, _)| *known == key) {
-            None => self.list.push((key, path)),
-            Some((_, known)) if *known == path => {}
-            Some((_, known)) => {
-                let (one, other) = (known.display(), path.display());
-                return Err(Failure::new(format!("{one} and {other} would both be {key} on the nodes"))
-                    .hint("rename one of them, or give their directory instead"));
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ fn run(
     for (key, value) in more {
         conf.set_dynamic(*key, *value);
     }
-    let program = application(options, release.parse().unwrap(), &mut conf, &context("/w".as_ref()))?;
+    let program = application(options, release.parse().unwrap(), &mut conf, &context("/w".as_ref()), None)?;
     Ok((program, conf))
 }
 
@@ -102,6 +102,38 @@ fn bad_values() {
 }
 
 #[test]
+fn a_script_instead_of_a_jar() {
+    let dir = tempfile::tempdir().unwrap();
+    for (file, content) in [("a.sql", "SELECT 1;"), ("program.jar", ""), ("library.jar", "")] {
+        std::fs::write(dir.path().join(file), content).unwrap();
+    }
+    // An empty zip archive: a jar without a manifest.
+    std::fs::write(dir.path().join("library.jar"), [b"PK\x05\x06".as_slice(), &[0; 18]].concat()).unwrap();
+    let context = context(dir.path());
+    let named = |options: &RunOptions| named_script(options, &context);
+    let script = RunOptions { program: words(&["a.sql"]), ..RunOptions::default() };
+    let expected = NamedScript { script: "a.sql".into(), jars: vec![] };
+    assert_eq!(named(&script).unwrap(), Some(expected.clone()));
+    let by_option = RunOptions { jarfile: Some("a.sql".into()), ..RunOptions::default() };
+    assert_eq!(named(&by_option).unwrap(), Some(expected));
+    // As in Flink, `-j` names the jar of the program, whose argument the script is; a library is no program.
+    let with = |jar: &str| RunOptions { jarfile: Some(jar.into()), ..script.clone() };
+    assert_eq!(named(&with("program.jar")).unwrap(), None);
+    assert_eq!(named(&with("hdfs:///library.jar")).unwrap(), None);
+    let library = NamedScript { script: "a.sql".into(), jars: vec!["library.jar".into()] };
+    assert_eq!(named(&with("library.jar")).unwrap(), Some(library));
+    let class = RunOptions { class: Some("M".into()), ..with("library.jar") };
+    assert_eq!(named(&class).unwrap(), None);
+    let more = RunOptions { program: words(&["a.sql", "word"]), ..RunOptions::default() };
+    assert!(named(&more).unwrap_err().is_usage());
+
+    let mut conf = Configuration::new(FileFormat::Standard);
+    let program = application(&script, "1.17.2".parse().unwrap(), &mut conf, &context, None).unwrap();
+    assert_eq!(program.main_class.as_deref(), Some("dev.heddle.sql.SqlScript"));
+    assert_eq!((program.args.len(), program.files.len()), (2, 1));
+}
+
+#[test]
 fn python_files_go_along() {
     let dir = tempfile::tempdir().unwrap();
     for file in ["job.py", "lib/m.py", "venv.zip"] {
@@ -113,35 +145,37 @@ fn python_files_go_along() {
         python: Some("job.py".into()),
         py_files: Some("lib,hdfs:///x.py".into()),
         py_archives: Some("venv.zip#env,shipped/data.zip".into()),
-        py_executable: Some("env/bin/python".into()),
+        py_executable: Some("python3.9".into()),
         program: words(&["--in", "a"]),
         ..RunOptions::default()
     };
     let mut conf = Configuration::new(FileFormat::Standard);
     conf.set_dynamic("yarn.ship-files", "/some/shipped");
-    let program = application(&options, "1.20.1".parse().unwrap(), &mut conf, &context(dir.path())).unwrap();
-    assert_eq!(program.main_class.as_deref(), Some(PYTHON_DRIVER));
+    conf.set_dynamic("pipeline.jars", "/j/a.jar");
+    let release = "1.20.1".parse().unwrap();
+    let program = application(&options, release, &mut conf, &context(dir.path()), None).unwrap();
+    assert_eq!(program.main_class.as_deref(), Some(crate::python::PYTHON_DRIVER));
     assert_eq!(program.args, ["--python", "job.py", "--in", "a"]);
     assert_eq!(conf.text("python.files").as_deref(), Some("lib,hdfs:///x.py"));
     assert_eq!(conf.text("python.archives").as_deref(), Some("venv.zip#env,shipped/data.zip"));
-    assert_eq!(conf.text("python.executable").as_deref(), Some("env/bin/python"));
+    assert_eq!(conf.text("python.executable").as_deref(), Some("python3.9"));
     let keys: Vec<&str> = program.files.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(keys, ["job.py", "lib/m.py", "venv.zip"]);
     assert_eq!(program.opt_jars, ["flink-python"]);
+    assert_eq!((program.jar, program.libraries), (None, vec!["/j/a.jar".to_owned()]));
 }
 
 #[test]
-fn two_files_cannot_have_one_name_in_the_containers() {
-    let dir = tempfile::tempdir().unwrap();
-    for sub in ["a", "b"] {
-        std::fs::create_dir(dir.path().join(sub)).unwrap();
-        std::fs::write(dir.path().join(sub).join("util.py"), sub).unwrap();
-    }
-    let context = context(dir.path());
-    let mut files = Files { context: &context, taken: vec![], list: vec![] };
-    assert_eq!(files.ship("a/util.py").unwrap(), "util.py");
-    assert_eq!(files.ship("a/util.py").unwrap(), "util.py");
-    assert_eq!(files.list.len(), 1, "the same file once");
-    let error = files.ship("b/util.py").unwrap_err().to_string();
-    assert!(error.contains("would both be util.py on the nodes"), "{error}");
+fn a_program_in_a_jar_may_have_functions_in_python() {
+    let options = RunOptions {
+        class: Some("M".into()),
+        py_files: Some("hdfs:///f.py".into()),
+        py_executable: Some("/usr/bin/python3".into()),
+        program: words(&["job.jar"]),
+        ..RunOptions::default()
+    };
+    let (program, conf) = run(&options, "1.20.1", &[]).unwrap();
+    assert_eq!(program.jar.as_deref(), Some("job.jar"));
+    assert_eq!(conf.text("python.files").as_deref(), Some("hdfs:///f.py"));
+    assert_eq!(conf.text("python.executable").as_deref(), Some("/usr/bin/python3"));
 }

@@ -20,6 +20,8 @@ use super::man::Page;
 use super::parse::{OWN_VERBS, Persona, Request, parse};
 use crate::sql::plan::check as check_sql;
 
+/// The other name of `yarn-session.sh`.
+const OTHER_NAME: &str = "flink-yarn-session";
 /// Where the pages are committed, seen from the root of the sources.
 const PLACE: &str = "docs/reference";
 
@@ -46,7 +48,7 @@ pub(super) fn check(words: &[OsString]) -> Result<(), Failure> {
         );
     };
     let persona = Persona::of(program);
-    if persona.name() != program.to_string_lossy() {
+    if persona.name() != program.to_string_lossy() && program != OTHER_NAME {
         return Err(Failure::usage(format!("{program:?} is no command of heddle")));
     }
     match persona {
@@ -82,6 +84,7 @@ fn commands(top: &Command) -> String {
         "# Commands\n\n\
          One program answers to the names `heddle`, `flink`, `yarn-session.sh`, `sql-client.sh` and `sql-gateway.sh`. All commands but the \
          last two are commands of `heddle` too: `flink run` is `heddle run`, `yarn-session.sh` is `heddle session`. \
+         `flink-yarn-session`, as it is called on Amazon EMR and by Cloudera, is `yarn-session.sh`. \
          `sql-client.sh` and `sql-gateway.sh` take the options of Flink's own scripts, and of heddle's `-t`, `-yid` and `-D`.\n\n\
          `--help` behind each command prints what is here. `-Dkey=value` sets any key of the [configuration](configuration.md); \
          it wins over the configuration file and over options that set the same key, as `-jm`. \
@@ -315,6 +318,8 @@ mod tests {
         for good in [
             "flink run -t yarn-per-job -c Main job.jar --any thing",
             "yarn-session.sh -nm x -Dyarn.application.queue=q -d",
+            "flink-yarn-session -nm x -d",
+            "heddle adopt /opt/flink-heddle --flink-home /opt/flink",
             "heddle gc --delete",
             "sql-client.sh -t yarn-session -f x.sql",
         ] {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use flink_model::config::Configuration;
 use prometheus_http::{Answer, Limits, Question, TARGETS_PATH, serve, write_targets};
+use serde_json::json;
 use tokio::net::TcpListener;
 use yarn_client::application::parse_id;
 use yarn_client::context::Context;
@@ -89,9 +90,6 @@ fn way(context: &Context, options: &SdOptions) -> Result<Way, Failure> {
         }
         (None, None) => Way::Once,
     };
-    if way != Way::Once && options.answer.json() {
-        return Err(Failure::usage("--output json has no meaning with --file or --listen"));
-    }
     Ok(way)
 }
 
@@ -154,7 +152,10 @@ async fn keep_file(
     seeker.seek().await?;
     let mut written = seeker.text();
     write(path, &written)?;
+    seeker.console.answer(json!({ "file": path.display().to_string() }));
     let Some(interval) = interval else { return Ok(Exit::Done) };
+    // A program that reads the answer needs it now, because this command does not end by itself.
+    seeker.console.give_answer(None);
     loop {
         tokio::time::sleep(interval).await;
         seeker.seek_again().await;
@@ -203,7 +204,10 @@ async fn listen(seeker: &mut Seeker<'_>, address: &str, interval: Duration) -> R
         let answer = answer(&question, &served);
         async move { answer }
     });
-    seeker.console.out(&format!("targets for Prometheus: http://{place}{TARGETS_PATH}"));
+    let url = format!("http://{place}{TARGETS_PATH}");
+    seeker.console.answer(json!({ "url": url }));
+    seeker.console.give_answer(None);
+    seeker.console.out(&format!("targets for Prometheus: {url}"));
     let never: Infallible = tokio::select! {
         never = server => never,
         never = refresh(seeker, &text, interval) => never,

@@ -5,21 +5,26 @@ use yarn_client::error::Failure;
 use yarn_client::interrupt;
 use yarn_client::interrupt::{Cause, Interrupt, Signal};
 
+use super::console::Console;
+
 /// An interruption that Ctrl-C, SIGTERM and SIGHUP raise. A signal that this process has inherited as
 /// ignored, as with `nohup`, stays ignored.
 pub(crate) fn on_signals() -> Result<Interrupt, Failure> {
     on(&Signal::ALL)
 }
 
-/// Does work that a signal may simply end. After a login with Kerberos, the process must not end at once
-/// then: the command fails, and cancels the tokens that it has fetched. Without one, the signal ends the
-/// process.
+/// Does work that a signal may simply end. After a login with Kerberos, and if a program reads the answer,
+/// the process must not end at once then: the command fails, which cancels the tokens that it has fetched,
+/// and is the answer. Otherwise the signal ends the process.
 pub(crate) async fn unless_signalled<T>(
     context: &Context,
+    console: &Console,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let signalled = async {
-        context.logins.used().await;
+        if !console.is_json() {
+            context.logins.used().await;
+        }
         match on_signals() {
             Ok(interrupt) => Failure::interrupted(interrupt.raised().await, "the command was given up"),
             Err(failure) => failure,

@@ -94,6 +94,7 @@ impl fmt::Debug for ReferenceOptions {
         f.debug_struct("ReferenceOptions")
             .field("dir", &self.dir)
             .field("check", &self.check)
+            .field("answer", &self.answer)
             .field("words", &format_args!("{} words", self.words.len()))
             .finish()
     }

@@ -46,6 +46,9 @@ const CASES: &[(&str, &str)] = &[
     ("run_parallelism", "flink run -t yarn-application -p 0 {dir}/job.jar"),
     ("run_class_path", "flink run -t yarn-application -C lib/a.jar {dir}/job.jar"),
     ("run_claim_mode", "flink run -t yarn-application -cm take {dir}/job.jar"),
+    ("run_script_on_a_session", "flink run -t yarn-session {dir}/x.sql"),
+    ("run_script_on_a_per_job_cluster", "flink run -t yarn-per-job {dir}/x.sql"),
+    ("run_script_with_arguments", "flink run {dir}/x.sql word"),
     ("jar_is_text", "flink run -t yarn-per-job {dir}/text.jar"),
     ("jar_of_two", "flink run -t yarn-per-job {dir}/a;b.jar"),
     // run-application
@@ -122,6 +125,11 @@ const CASES: &[(&str, &str)] = &[
         "heddle memory --offline -Djobmanager.memory.process.size=1600m -Dtaskmanager.memory.process.size=1728m",
     ),
     ("memory_too_small", "heddle memory --offline --set taskmanager.memory.process.size=100m"),
+    // adopt
+    ("adopt_help", "heddle adopt --help"),
+    ("adopt_nothing", "heddle adopt"),
+    ("adopt_dry", "heddle adopt --dry-run {dir}/for-tools"),
+    ("adopt_the_distribution", "heddle adopt {dir}/flink"),
     // completion, man, reference
     ("completion_help", "heddle completion --help"),
     ("completion_of_an_unknown_shell", "heddle completion tcsh"),
@@ -133,8 +141,8 @@ const CASES: &[(&str, &str)] = &[
     ("sql_client_script_missing", "sql-client.sh -f gone.sql"),
     ("sql_client_per_job", "sql-client.sh -Dexecution.target=yarn-per-job"),
     (
-        "sql_client_application_of_an_old_release",
-        "sql-client.sh -Dexecution.target=yarn-application -f x.sql",
+        "sql_client_application_of_no_jars",
+        "sql-client.sh -Dexecution.target=yarn-application -f x.sql -l gone",
     ),
     ("sql_client_target_of_others", "sql-client.sh -Dexecution.target=kubernetes-session"),
     ("sql_client_help", "sql-client.sh --help"),
@@ -189,6 +197,8 @@ fn install(dir: &Path) -> Result<(), Box<dyn Error>> {
         ("libexec/heddle-am", ""),
         ("libexec/heddle-taskrunner", ""),
         ("lib/flink-bridge.jar", ""),
+        ("lib/flink-client-fs.jar", ""),
+        ("lib/heddle-agent.jar", ""),
         ("conf/log4j.properties", ""),
         ("flink/lib/flink-dist-1.20.1.jar", ""),
         ("flink/conf/config.yaml", "yarn.properties-file.location: /nowhere\n"),

@@ -290,9 +290,17 @@ const OUT_OF_MEMORY: [(&str, Exhausted); 7] = [
     ("unable to create new native thread", Exhausted::Threads),
 ];
 
+/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, when it
+/// cannot start, and to code that takes memory by itself.
+const NO_MEMORY: [&str; 3] = [
+    "There is insufficient memory for the Java Runtime Environment",
+    "Could not reserve enough space for ",
+    "OutOfMemoryError: Unable to allocate ",
+];
+
 /// The kind of memory that ran out, if a text says so.
 fn exhausted_in(text: &str) -> Option<Exhausted> {
-    if text.contains("There is insufficient memory for the Java Runtime Environment") {
+    if NO_MEMORY.iter().any(|words| text.contains(words)) {
         return Some(Exhausted::Native);
     }
     text.lines().find_map(|line| {

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use crate::facts::{AppState, Facts, Node, OpenAsk, Queue, Seen, Source, youngest};
 use crate::items::{Item, count};
 use crate::rule::{Shape, Subject};
+use crate::rules::{NO_RESOURCE, NO_SLOT, TOO_FEW_RESOURCES};
 
 /// Containers that are asked for and come within this time, in ms, are nothing to speak of.
 const PATIENCE: u64 = 10_000;
@@ -47,19 +48,33 @@ pub(crate) fn of(facts: &Facts) -> Vec<Item> {
         };
         found.extend(reason(&wanted, facts));
     }
-    for seen in &facts.asks {
+    let starved = lacked_slots(facts);
+    for seen in facts.asks.iter().filter(|seen| starved || seen.fact.given_up.is_none()) {
         found.extend(ask(seen, facts));
     }
     found
 }
 
+/// Whether a job has failed because it did not get its slots in time. Only then it matters what was asked for
+/// and given up.
+fn lacked_slots(facts: &Facts) -> bool {
+    let jobs = facts.jobs.iter().map(|seen| seen.fact.exception.as_str());
+    let told = facts.told.iter().map(|seen| seen.fact.text.as_str());
+    let said = facts.outcomes.iter().map(|seen| seen.fact.diagnostics.as_str());
+    let of_yarn = facts.applications.iter().map(|seen| seen.fact.diagnostics.as_str());
+    let mut texts = jobs.chain(told).chain(said).chain(of_yarn);
+    texts.any(|text| [NO_RESOURCE, NO_SLOT, TOO_FEW_RESOURCES].iter().any(|words| text.contains(words)))
+}
+
 fn ask(seen: &Seen<OpenAsk>, facts: &Facts) -> Option<Item> {
     let Seen { source, at, fact } = seen;
-    let open_for = fact.since.map(|since| facts.now.saturating_sub(since));
+    let until = fact.given_up.unwrap_or(facts.now);
+    let open_for = fact.since.map(|since| until.saturating_sub(since));
     if fact.count == 0 || fact.refused.is_none() && open_for.is_some_and(|time| time < PATIENCE) {
         return None;
     }
-    let since = open_for.map(|time| format!(", open for {} s", time / 1000)).unwrap_or_default();
+    let how = if fact.given_up.is_some() { "given up after" } else { "open for" };
+    let since = open_for.map(|time| format!(", {how} {} s", time / 1000)).unwrap_or_default();
     let what = format!(
         "{} of {} MB and {} asked for{since}",
         count(fact.count, "container"),
@@ -80,7 +95,13 @@ fn ask(seen: &Seen<OpenAsk>, facts: &Facts) -> Option<Item> {
         item.text.clone_from(why);
         return Some(item);
     }
-    reason(&wanted, facts).or_else(|| Some(item(&wanted, Shape::Open, format!("{}.", wanted.what))))
+    let found = reason(&wanted, facts);
+    if fact.given_up.is_some() {
+        // How much room there was then is not known any more.
+        return found
+            .filter(|item| matches!(item.shape, Some(Shape::LabelWithoutNodes | Shape::NodesTooSmall)));
+    }
+    found.or_else(|| Some(item(&wanted, Shape::Open, format!("{}.", wanted.what))))
 }
 
 /// Why a container does not come, as far as the facts show it.
@@ -236,7 +257,7 @@ fn item(wanted: &Wanted<'_>, shape: Shape, detail: String) -> Item {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{Application, Attempt};
+    use crate::facts::{Application, Attempt, Job};
 
     fn seen<T>(fact: T) -> Seen<T> {
         Seen { source: Source::ResourceManager, at: Some(1), fact }
@@ -249,7 +270,8 @@ mod tests {
 
     fn with_ask(nodes: Vec<Seen<Node>>, queues: Vec<Seen<Queue>>, label: Option<&str>) -> (Shape, String) {
         let label = label.map(str::to_owned);
-        let fact = OpenAsk { count: 5, memory_mb: 4096, vcores: 1, label, since: Some(0), refused: None };
+        let fact =
+            OpenAsk { count: 5, memory_mb: 4096, vcores: 1, label, since: Some(0), ..OpenAsk::default() };
         let facts = Facts { now: 300_000, asks: vec![seen(fact)], nodes, queues, ..Facts::default() };
         let item = of(&facts).remove(0);
         (item.shape.unwrap(), item.detail)
@@ -321,6 +343,30 @@ mod tests {
         assert!(of(&facts).is_empty());
         facts.asks[0].fact.refused = Some("no such label".into());
         assert_eq!(of(&facts)[0].shape, Some(Shape::Refused));
+    }
+
+    #[test]
+    fn what_was_given_up_matters_to_a_job_without_slots() {
+        let label = Some("gpu".to_owned());
+        let fact =
+            OpenAsk { count: 2, memory_mb: 4096, vcores: 1, label, since: Some(0), ..OpenAsk::default() };
+        let fact = OpenAsk { given_up: Some(20_000), ..fact };
+        let nodes = vec![node("a:1", 8192, 8192)];
+        let mut facts = Facts { now: 300_000, asks: vec![seen(fact)], nodes, ..Facts::default() };
+        assert!(of(&facts).is_empty(), "somebody may have cancelled the job");
+        let exception =
+            format!("org.apache.flink.x.{NO_RESOURCE}: {NO_SLOT}! Could not allocate the required slot");
+        facts.jobs.push(seen(Job { state: "FAILED".into(), exception, ..Job::default() }));
+        let found = of(&facts);
+        assert_eq!(found[0].shape, Some(Shape::LabelWithoutNodes));
+        assert!(found[0].detail.contains("asked for, given up after 20 s; no node"), "{}", found[0].detail);
+        // The nodes are full now; whether they were full then nobody knows.
+        facts.asks[0].fact.label = None;
+        assert!(of(&facts).is_empty());
+        facts.asks[0].fact.memory_mb = 9000;
+        assert_eq!(of(&facts)[0].shape, Some(Shape::NodesTooSmall));
+        facts.asks[0].fact.given_up = Some(9_000);
+        assert!(of(&facts).is_empty(), "a container that comes so soon is nothing to speak of");
     }
 
     #[test]

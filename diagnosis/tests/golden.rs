@@ -1,8 +1,8 @@
 //! The words of YARN, by lines of releases, and the rule that has to recognise them. The classes of Hadoop
-//! that write them are named beside each group. The fixed words are those of these classes; ids, times,
-//! paths and numbers are made up. Many texts are shortened to the part that a rule looks at, and only some
-//! are as a cluster has written them. Where several releases write the same, or differ in what no rule looks
-//! at, they share a row.
+//! that write them are named beside each group. The fixed words were compared with the constants in the class
+//! files of the releases 2.10.2, 3.3.6, 3.4.3 and 3.5.0; ids, times, paths and numbers are made up. Many texts
+//! are shortened to the part that a rule looks at, and only some are as a cluster has written them. Where
+//! several releases write the same, or differ in what no rule looks at, they share a row.
 
 use diagnosis::facts::{AppState, Application, ContainerEnd, Facts, Node, Seen, Source};
 use diagnosis::judge;
@@ -11,6 +11,7 @@ use diagnosis::judge;
 const ALL: &[&str] = &["2.10", "3.3", "3.4", "3.5"];
 const TWO: &[&str] = &["2.10"];
 const THREE: &[&str] = &["3.3", "3.4", "3.5"];
+const FIVE: &[&str] = &["3.5"];
 
 /// What has the text.
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +64,8 @@ fn check(rows: &[Row]) {
     }
 }
 
-/// `ContainersMonitorImpl.formatErrorMessage`, `DefaultOOMHandler`, and the monitor of logs, which Hadoop 2
-/// lacks.
+/// `ContainersMonitorImpl.formatErrorMessage`, and the monitor of logs, which Hadoop 2 lacks. Elastic control
+/// of memory (`DefaultOOMHandler`) kills without a word.
 #[test]
 fn kills_of_the_nodemanager() {
     check(&[
@@ -102,21 +103,22 @@ fn kills_of_the_nodemanager() {
         ),
         (
             THREE,
-            Of::Worker(-104),
-            "container_1_0001_01_000002 is under oom because it exceeded its physical memory limit",
-            Some("worker-over-physical-memory"),
-        ),
-        (
-            THREE,
             Of::Worker(-109),
             "[2026-11-28 14:25:10.123]Container [pid=1,containerID=container_1_0001_01_000002] is logging beyond the container single log \
              directory limit.\nLimit: 1000000000 Log Directory Size: 1000000123 Log Directory: /logs/a\nKilling container.\n",
             Some("too-much-log"),
         ),
+        (
+            THREE,
+            Of::Worker(-109),
+            "[2026-11-28 14:25:10.123]Container [pid=1,containerID=container_1_0001_01_000002] is logging beyond the container total log \
+             limit.\nLimit: 10000000000 Total Size: >=10000000123\nKilling container.\n",
+            Some("too-much-log"),
+        ),
     ]);
 }
 
-/// `SchedulerUtils`, `ContainerManagerImpl` and `ContainerScheduler`.
+/// `SchedulerUtils`, `ContainerManagerImpl`, `ContainerScheduler` and `ApplicationImpl`.
 #[test]
 fn containers_that_yarn_takes_back() {
     check(&[
@@ -144,7 +146,8 @@ fn containers_that_yarn_takes_back() {
              code is 143\n",
             None,
         ),
-        (ALL, Of::Worker(-107), "Application is completed.", None),
+        (ALL, Of::Worker(-100), "Container of a completed application", None),
+        (ALL, Of::Worker(-107), "Container killed on application-finish event: ", None),
     ]);
 }
 
@@ -164,7 +167,7 @@ fn disks() {
         (
             ALL,
             Of::Worker(-101),
-            "Most of the disks failed. 1/1 local-dirs have errors:  [ /l : Cannot create directory: /l ] ",
+            "Most of the disks failed. 1/1 local-dirs have errors:  [ /l : Cannot create directory : /l, error mkdir of /l failed ] ",
             Some("node-disks-failed"),
         ),
         (
@@ -183,7 +186,7 @@ fn disks() {
         (
             ALL,
             Of::Node,
-            "1/1 local-dirs have errors:  [ /l : Cannot create directory: /l ] ",
+            "1/1 local-dirs have errors:  [ /l : Cannot create directory : /l, error mkdir of /l failed ] ",
             Some("node-gone"),
         ),
         (
@@ -196,6 +199,14 @@ fn disks() {
             THREE,
             Of::Worker(-1000),
             "[2026-11-28 14:25:10.123]Could not find any valid local directory for nmPrivate/container_1_0001_01_000002.tokens",
+            Some("disk-full"),
+        ),
+        // `LocalDirAllocator` says more since 3.5.
+        (
+            FIVE,
+            Of::Worker(-1000),
+            "[2026-11-28 14:25:10.123]Could not find any valid local directory for nmPrivate/container_1_0001_01_000002.tokens with requested \
+             size 210 on host n1 as the max capacity in any directory (/l ) is 0",
             Some("disk-full"),
         ),
     ]);
@@ -325,9 +336,9 @@ fn applicationmasters_that_end() {
              system time and time zones.\n. Failing the application.",
             Some("clocks-differ"),
         ),
-        (TWO, Of::Application(AppState::Killed), "Application killed by user.", Some("killed-on-request")),
+        // `ClientRMService.forceKillApplication`
         (
-            THREE,
+            ALL,
             Of::Application(AppState::Killed),
             "Application application_1_0001 was killed by user ann at 10.0.0.1",
             Some("killed-on-request"),
@@ -381,7 +392,8 @@ fn applications_that_wait() {
     ]);
 }
 
-/// `CapacityScheduler.addApplication`, `ParentQueue`, `LeafQueue`, and `RMAppManager`.
+/// `CapacityScheduler.addApplication`, `ParentQueue` and `LeafQueue` (since 3.4 `AbstractParentQueue` and
+/// `AbstractLeafQueue`), `FairScheduler.addApplication`, and `RMAppManager`.
 #[test]
 fn submissions_that_are_refused() {
     let failed = Of::Application(AppState::Failed);
@@ -395,7 +407,16 @@ fn submissions_that_are_refused() {
         (
             TWO,
             failed,
-            "Application application_1_0001 submitted by user : ann to non-leaf queue : b",
+            "Application application_1_0001 submitted by user ann to non-leaf queue: b",
+            Some("queue-unknown"),
+        ),
+        (ALL, failed, "Cannot submit application to non-leaf queue: root.b", Some("queue-unknown")),
+        (ALL, failed, "root.b is not a leaf queue", Some("queue-unknown")),
+        (TWO, failed, "Application rejected by queue placement policy", Some("queue-unknown")),
+        (
+            THREE,
+            failed,
+            "Reject application application_1_0001 submitted by user ann application rejected by placement rules.",
             Some("queue-unknown"),
         ),
         (
@@ -440,6 +461,138 @@ fn submissions_that_are_refused() {
             failed,
             "org.apache.hadoop.security.AccessControlException: User ann does not have permission to submit application_1_0001 to queue b",
             Some("not-allowed"),
+        ),
+        (
+            THREE,
+            failed,
+            "User ann does not have permission to submit application_1_0001 to queue b denied by ACL for queue root.b",
+            Some("not-allowed"),
+        ),
+        (
+            TWO,
+            failed,
+            "User ann cannot submit applications to queue root.b(requested queuename is b)",
+            Some("not-allowed"),
+        ),
+    ]);
+}
+
+/// `SchedulerUtils.validateResourceRequest` and `LeafQueue`, since 3.4 `AbstractLeafQueue`.
+#[test]
+fn requests_that_are_refused() {
+    let failed = Of::Application(AppState::Failed);
+    check(&[
+        (
+            TWO,
+            failed,
+            "Invalid resource request, requested resource type=[memory-mb] < 0 or greater than maximum allowed allocation. Requested \
+             resource=<memory:9216, vCores:1>, maximum allowed allocation=<memory:8192, vCores:4>, please note that maximum allowed allocation \
+             is calculated by scheduler based on maximum resource of registered NodeManagers",
+            Some("container-too-large"),
+        ),
+        (
+            THREE,
+            failed,
+            "Invalid resource request! Cannot allocate containers as requested resource is greater than maximum allowed allocation. Requested \
+             resource type=[memory-mb], Requested resource=<memory:9216, vCores:1>, maximum allowed allocation=<memory:8192, vCores:4>",
+            Some("container-too-large"),
+        ),
+        (
+            ALL,
+            failed,
+            "Invalid resource request, node label not enabled but request contains label expression",
+            Some("label-not-usable"),
+        ),
+        (
+            ALL,
+            failed,
+            "Invalid resource request, queue=b doesn't have permission to access all labels in resource request. labelExpression of resource \
+             request=gpu. Queue labels=",
+            Some("label-not-usable"),
+        ),
+        (
+            THREE,
+            failed,
+            "Invalid default label expression of  queue=b doesn't have permission to access all labels in default label expression. \
+             labelExpression of resource request=gpu. Queue labels=",
+            Some("label-not-usable"),
+        ),
+        (
+            ALL,
+            failed,
+            "Invalid label resource request, cluster do not contain , label= gpu",
+            Some("label-not-usable"),
+        ),
+    ]);
+}
+
+/// `LinuxContainerExecutor`, and `ContainerManagerImpl.authorizeStartAndResourceIncreaseRequest`.
+#[test]
+fn nodes_that_cannot_start_containers() {
+    check(&[
+        (
+            ALL,
+            Of::Worker(-1000),
+            "Application application_1_0001 initialization failed (exitCode=255) with output: main : command provided 0",
+            Some("executor-misconfigured"),
+        ),
+        // Without a blank, since 3.5.
+        (
+            FIVE,
+            Of::Worker(-1000),
+            "[2026-11-28 14:25:10.123]Application application_1_0001 initialization failed(exitCode=24). Container executor not found at \
+             /hadoop/bin/container-executor",
+            Some("executor-misconfigured"),
+        ),
+        (
+            THREE,
+            Of::Worker(-1000),
+            "[2026-11-28 14:25:10.123]Unable to prepare container: ",
+            Some("executor-misconfigured"),
+        ),
+        (
+            ALL,
+            Of::Application(AppState::Failed),
+            "Application application_1_0001 failed 1 times (global limit =2; local limit is =1) due to Error launching \
+             appattempt_1_0001_000001. Got exception: org.apache.hadoop.yarn.exceptions.InvalidContainerException: Container \
+             container_1_0001_01_000001 rejected as it is allocated by a previous RM",
+            Some("node-refuses"),
+        ),
+    ]);
+}
+
+/// `AbstractDelegationTokenSecretManager.checkToken`, and `BlockManager.chooseTarget4NewBlock`.
+#[test]
+fn hdfs() {
+    let failed = Of::Application(AppState::Failed);
+    check(&[
+        (
+            TWO,
+            failed,
+            "token (token for ann: HDFS_DELEGATION_TOKEN owner=ann@R, renewer=yarn, realUser=, issueDate=1, maxDate=2, sequenceNumber=7, \
+             masterKeyId=2) can't be found in cache",
+            Some("token-expired"),
+        ),
+        (THREE, failed, "Token for real user: , can't be found in cache", Some("token-expired")),
+        (
+            THREE,
+            failed,
+            "Token  has expired, current time: 2026-11-28 14:25:10,123+0000 expected renewal time: 2026-11-28 13:25:10,123+0000",
+            Some("token-expired"),
+        ),
+        (
+            TWO,
+            failed,
+            "java.io.IOException: File /user/a/x.jar could only be replicated to 0 nodes instead of minReplication (=1).  There are 1 \
+             datanode(s) running and 1 node(s) are excluded in this operation.",
+            Some("no-space-in-hdfs"),
+        ),
+        (
+            THREE,
+            failed,
+            "java.io.IOException: File /user/a/x.jar could only be written to 0 of the 1 minReplication nodes. There are 1 datanode(s) running \
+             and 1 node(s) are excluded in this operation.",
+            Some("no-space-in-hdfs"),
         ),
     ]);
 }

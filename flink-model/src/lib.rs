@@ -49,6 +49,7 @@ pub mod cluster_spec;
 pub mod config;
 pub mod container;
 pub mod flink_keys;
+pub mod flink_variables;
 mod java;
 pub mod java_fit;
 pub mod jvm_options;

@@ -112,12 +112,18 @@ options! {
     ROLLED_LOGS_EXCLUDE: String = "yarn.rolled-logs.exclude-pattern";
 
     // heddle.
+    /// Name of the session that commands on jobs use: a running application of the user's own in YARN. Then the
+    /// properties file is not read.
+    SESSION: String = "heddle.session";
     /// Directory of the shared store of uploaded files; default .heddle/store in the user's home directory.
     STORE_DIR: String = "heddle.store.dir";
     /// Port or range of the ApplicationMaster's control server; 0: any.
     CONTROL_PORT: PortList = "heddle.control.port" = "0";
     /// Hadoop's jars behind Flink's on the class path: yarn (yarn.application.classpath) or none.
     HADOOP_CLASSPATH: HadoopClassPath = "heddle.hadoop-classpath" = "yarn";
+    /// Jars with Hadoop's classes for a main() on this machine, where HADOOP_CLASSPATH is not set: jars and
+    /// directories, local or remote; none: no jars; default: those that yarn.provided.lib.dirs has.
+    HADOOP_JARS: Vec<String> = "heddle.hadoop.jars";
     /// Whether heddle does what only makes a start quicker: class data archives, TaskManagers that are asked
     /// for before Flink requests them, registration with YARN before the JobManager is ready.
     FAST_START: bool = "heddle.fast-start" = "true";

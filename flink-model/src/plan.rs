@@ -7,6 +7,7 @@ use std::fmt;
 use crate::class_path::{ContainerFiles, flink_class_path, hadoop_class_path};
 use crate::cluster_spec::ClusterSpec;
 use crate::config::{Configuration, Origin, ValueError, is_sensitive, shown_all};
+use crate::flink_variables;
 use crate::jvm_options::{JvmOptionsError, Logging, user_options};
 use crate::memory::Role;
 use crate::options::{self, HadoopClassPath};
@@ -211,10 +212,11 @@ fn template(
             flink_class_path(&ContainerFiles { bridge: None, ..around.files.clone() }, inclusion)
         }
     };
+    let mut env = environment(conf, release, role);
+    env.insert(flink_variables::CLASS_PATH.to_owned(), class_path.join(":"));
     if conf.require(&options::HADOOP_CLASSPATH)? == HadoopClassPath::Yarn {
         class_path.extend(hadoop_class_path(around.yarn_class_path.as_deref()));
     }
-    let mut env = environment(conf, release, role);
     if let Some(plugins) = plugins_elsewhere(&around.files) {
         env.entry("FLINK_PLUGINS_DIR".to_owned()).or_insert(plugins);
     }
@@ -362,7 +364,9 @@ mod tests {
         assert_eq!(tm.args, ["-D", "pekko.jvm-exit-on-fatal-error=true"]);
         let before_pekko = task_manager_template(&shipped, "1.17.2".parse().unwrap(), &around()).unwrap();
         assert_eq!(before_pekko.args, ["-D", "akka.jvm-exit-on-fatal-error=true"]);
-        assert_eq!(tm.env, BTreeMap::from([("ROOT_LOG_LEVEL".to_owned(), "DEBUG".to_owned())]));
+        assert_eq!(tm.env["ROOT_LOG_LEVEL"], "DEBUG");
+        assert_eq!(tm.env["_FLINK_CLASSPATH"], ".:lib/a.jar:lib/flink-dist-1.20.1.jar");
+        assert_eq!(tm.env.len(), 2);
     }
 
     #[test]

@@ -36,6 +36,18 @@ pub enum FileRule {
     StandardOnly,
 }
 
+/// The program that runs a SQL script as an application. Its option `--scriptUri` names the script, a file in
+/// the container's working directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SqlScript {
+    /// The class with `main()`: Flink's own, or else one in the bridge.
+    pub main_class: &'static str,
+    /// The beginning of the name of the jar in Flink's directory `opt` that the class needs, if it needs one.
+    pub opt_jar: Option<&'static str>,
+    /// Whether `--scriptUri` may also be the URL of a script on a web server.
+    pub reads_web: bool,
+}
+
 /// What differs between releases. There is one value of this type for each minor release that brought a
 /// change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +93,10 @@ pub struct Traits {
     /// Whether `execution.state-recovery.*` have replaced `execution.savepoint.*`, and in the REST interface
     /// `claimMode` has replaced `restoreMode`.
     pub state_recovery_keys: bool,
-    /// Whether a SQL script can be the program of an application (`SqlDriver`).
-    pub sql_application: bool,
+    /// How a SQL script is run as an application.
+    pub sql_script: SqlScript,
+    /// Whether Flink unpacks tar archives for Python (`python.archives`), and not only zip archives.
+    pub python_tar_archives: bool,
     /// Whether a jar that is run by the REST interface can have a configuration of its own.
     pub rest_run_configuration: bool,
     /// Whether Flink's SQL client accepts `-D`.
@@ -114,7 +128,8 @@ const V1_13: Traits = Traits {
     rolled_logs: false,
     claim_mode: false,
     state_recovery_keys: false,
-    sql_application: false,
+    sql_script: SqlScript { main_class: "dev.heddle.sql.SqlScript", opt_jar: None, reads_web: false },
+    python_tar_archives: false,
     rest_run_configuration: false,
     sql_client_properties: false,
     exit_on_fatal_error: "akka.jvm-exit-on-fatal-error",
@@ -125,6 +140,7 @@ const V1_14: Traits = Traits {
     since: (1, 14),
     cores_cut: true,
     quotes_external_resources: true,
+    python_tar_archives: true,
     session_entrypoint: "dev.heddle.bridge.SessionEntrypoint",
     application_entrypoint: "dev.heddle.bridge.ApplicationEntrypoint",
     ..V1_13
@@ -162,7 +178,11 @@ const V2_0: Traits = Traits {
     upstream_per_job: false,
     java_home: true,
     legacy_memory_keys: false,
-    sql_application: true,
+    sql_script: SqlScript {
+        main_class: "org.apache.flink.table.runtime.application.SqlDriver",
+        opt_jar: Some("flink-sql-gateway"),
+        reads_web: true,
+    },
     ..V1_20
 };
 const V2_1: Traits = Traits { since: (2, 1), rolled_logs: true, ..V2_0 };
@@ -259,6 +279,8 @@ mod tests {
         assert_eq!(release("1.20.1").traits().file_rule, FileRule::LegacyFirst);
         assert_eq!(release("2.3.0").traits().file_rule, FileRule::StandardOnly);
         assert!(release("2.2.1").traits().rolled_logs);
+        assert_eq!(release("1.20.1").traits().sql_script.opt_jar, None);
+        assert!(release("2.0.0").traits().sql_script.main_class.starts_with("org.apache.flink."));
         assert!(TABLE.is_sorted_by_key(|row| row.since));
     }
 }

@@ -32,6 +32,15 @@ pub(crate) struct NewFile {
     pub(crate) fitted: bool,
 }
 
+/// A file that is open for reading. The server was asked for it once, and is not asked again for each range.
+pub(crate) trait Ranges: Send + Sync {
+    /// The size of the whole file when it was opened, in bytes.
+    fn size(&self) -> u64;
+
+    /// Its content from byte `offset` on, at most `length` bytes of it.
+    fn range(&self, offset: u64, length: u64) -> Result<Pieces, FsError>;
+}
+
 /// One file system, used as one user. Paths are absolute and without `.`, `..` and empty components. Every
 /// call to the server, and every step of a transfer, fails if it takes longer than the deadline.
 #[async_trait]
@@ -81,8 +90,8 @@ pub(crate) trait FileSystem: fmt::Debug + Send + Sync {
         progress: Option<&Progress>,
     ) -> Result<u64, FsError>;
 
-    /// The size of the whole file, and its content from byte `offset` on, at most `length` bytes of it.
-    async fn open_range(&self, path: &str, offset: u64, length: u64) -> Result<(u64, Pieces), FsError>;
+    /// Opens a file for reading.
+    async fn open(&self, path: &str) -> Result<Arc<dyn Ranges>, FsError>;
 
     async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError>;
 

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use hadoop_rpc::{HadoopConf, Login};
 use hdfs_native::Client;
+use hdfs_native::file::FileReader;
 
 use crate::error::FsError;
-use crate::file_system::{FileSystem, NewFile, Pieces};
+use crate::file_system::{FileSystem, NewFile, Pieces, Ranges};
 use crate::hdfs_client::HdfsClient;
 use crate::location::Location;
 use crate::types::{FileStatus, Patience, Progress, Source};
@@ -118,24 +119,14 @@ impl FileSystem for Hdfs {
         upload::upload(&self.client, &self.bounds, path, source, how, progress).await
     }
 
-    async fn open_range(&self, path: &str, offset: u64, length: u64) -> Result<(u64, Pieces), FsError> {
+    async fn open(&self, path: &str) -> Result<Arc<dyn Ranges>, FsError> {
         let reader = self
             .client
             .persist_idempotent(|| {
                 self.client.guard("open", path, |hdfs| async move { hdfs.read(path).await })
             })
             .await?;
-        let len = reader.file_length();
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(len);
-        let length = usize::try_from(length).unwrap_or(usize::MAX).min(len - start);
-        let pieces = reader.read_range_stream(start, length).boxed();
-        let from = (self.client.clone(), path.to_owned(), pieces);
-        let guarded = futures::stream::try_unfold(from, |(hdfs, path, mut pieces)| async move {
-            let next = async { pieces.next().await.transpose() };
-            let piece = hdfs.guard("read", &path, |_| next).await.map_err(FsError::in_transfer)?;
-            Ok(piece.map(|piece| (piece, (hdfs, path, pieces))))
-        });
-        Ok((len as u64, guarded.boxed()))
+        Ok(Arc::new(HdfsFile { client: self.client.clone(), path: path.to_owned(), reader }))
     }
 
     async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError> {
@@ -163,6 +154,33 @@ impl FileSystem for Hdfs {
 
     async fn touch(&self, path: &str, now_ms: u64) -> Result<(), FsError> {
         self.set_times("set the access time of", path, AS_IT_IS, now_ms).await
+    }
+}
+
+/// A file with what the NameNode has said about its blocks.
+struct HdfsFile {
+    client: HdfsClient,
+    path: String,
+    reader: FileReader,
+}
+
+impl Ranges for HdfsFile {
+    fn size(&self) -> u64 {
+        self.reader.file_length() as u64
+    }
+
+    fn range(&self, offset: u64, length: u64) -> Result<Pieces, FsError> {
+        let len = self.reader.file_length();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(len);
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(len - start);
+        let pieces = self.reader.read_range_stream(start, length).boxed();
+        let from = (self.client.clone(), self.path.clone(), pieces);
+        let guarded = futures::stream::try_unfold(from, |(hdfs, path, mut pieces)| async move {
+            let next = async { pieces.next().await.transpose() };
+            let piece = hdfs.guard("read", &path, |_| next).await.map_err(FsError::in_transfer)?;
+            Ok(piece.map(|piece| (piece, (hdfs, path, pieces))))
+        });
+        Ok(guarded.boxed())
     }
 }
 

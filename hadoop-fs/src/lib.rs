@@ -38,6 +38,6 @@ pub use delegation::{cancel_own_tokens, cancel_token, fetch_token, renew_token};
 pub use error::{FsError, FsErrorKind};
 pub use glob::is_glob;
 pub use name_node_rpc::HDFS_TOKEN;
-pub use storage::{Reading, Storage};
+pub use storage::{OpenFile, Reading, Storage};
 pub use token_identity::TokenIdentity;
 pub use types::{FileStatus, OnAbsence, Patience, Progress, Source, WriteOptions};

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::attributes::{Attached, Attributes};
 use crate::clock::now_ms;
 use crate::error::{FsError, FsErrorKind};
-use crate::file_system::{FileSystem, NewFile, Pieces};
+use crate::file_system::{FileSystem, NewFile, Pieces, Ranges};
 use crate::location::{Location, bad_conf};
 use crate::types::{FileStatus, Progress, Source};
 
@@ -417,30 +417,12 @@ impl FileSystem for Libhdfs {
         written
     }
 
-    async fn open_range(&self, path: &str, offset: u64, length: u64) -> Result<(u64, Pieces), FsError> {
+    async fn open(&self, path: &str) -> Result<Arc<dyn Ranges>, FsError> {
         let status = self.status(path).await?;
         if status.is_dir {
             return Err(self.failure(FsErrorKind::IsADirectory, "open", path, "it is a directory"));
         }
-        let (pieces, received) = mpsc::channel(PIECES);
-        let (shared, wanted) = (self.shared.clone(), path.to_owned());
-        let end = offset.saturating_add(length).min(status.len);
-        self.thread("open", path, move || {
-            let read = |attached: &Attached| shared.receive(attached, &wanted, offset, end, &pieces);
-            if let Err(failed) = Attached::run(read) {
-                let _ = pieces.blocking_send(Err(failed));
-            }
-        })?;
-        let from = (self.clone(), path.to_owned(), received);
-        let pieces = futures::stream::try_unfold(from, |(fs, path, mut received)| async move {
-            match tokio::time::timeout(fs.deadline, received.recv()).await {
-                Ok(Some(Ok(piece))) => Ok(Some((piece, (fs, path, received)))),
-                Ok(Some(Err(failed))) => Err(fs.error("read", &path, failed)),
-                Ok(None) => Ok(None),
-                Err(_) => Err(fs.late("read", &path)),
-            }
-        });
-        Ok((status.len, pieces.boxed()))
+        Ok(Arc::new(LibhdfsFile { fs: self.clone(), path: path.to_owned(), size: status.len }))
     }
 
     async fn rename(&self, from: &str, to: &str, overwrite: bool) -> Result<(), FsError> {
@@ -498,6 +480,41 @@ impl FileSystem for Libhdfs {
             shared.attributes()?.set_times(&wanted, -1, now)
         })
         .await
+    }
+}
+
+/// A file, which is opened anew for each range of it.
+struct LibhdfsFile {
+    fs: Libhdfs,
+    path: String,
+    size: u64,
+}
+
+impl Ranges for LibhdfsFile {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn range(&self, offset: u64, length: u64) -> Result<Pieces, FsError> {
+        let (pieces, received) = mpsc::channel(PIECES);
+        let (shared, wanted) = (self.fs.shared.clone(), self.path.clone());
+        let end = offset.saturating_add(length).min(self.size);
+        self.fs.thread("open", &self.path, move || {
+            let read = |attached: &Attached| shared.receive(attached, &wanted, offset, end, &pieces);
+            if let Err(failed) = Attached::run(read) {
+                let _ = pieces.blocking_send(Err(failed));
+            }
+        })?;
+        let from = (self.fs.clone(), self.path.clone(), received);
+        let pieces = futures::stream::try_unfold(from, |(fs, path, mut received)| async move {
+            match tokio::time::timeout(fs.deadline, received.recv()).await {
+                Ok(Some(Ok(piece))) => Ok(Some((piece, (fs, path, received)))),
+                Ok(Some(Err(failed))) => Err(fs.error("read", &path, failed)),
+                Ok(None) => Ok(None),
+                Err(_) => Err(fs.late("read", &path)),
+            }
+        });
+        Ok(pieces.boxed())
     }
 }
 

@@ -14,7 +14,7 @@ use hadoop_rpc::{HadoopConf, Login};
 use crate::clock::now_ms;
 use crate::defaults::Defaults;
 use crate::error::{FsError, FsErrorKind};
-use crate::file_system::{FileSystem, NewFile, Pieces};
+use crate::file_system::{FileSystem, NewFile, Pieces, Ranges};
 use crate::glob;
 use crate::hdfs::Hdfs;
 use crate::hdfs_error;
@@ -259,15 +259,14 @@ impl Storage {
 
     /// Opens a file for reading from byte `offset` on. If that is after its end, there is nothing to read.
     pub async fn open_at(&self, path: &str, offset: u64) -> Result<Reading, FsError> {
-        self.open_range(path, offset, u64::MAX).await
+        self.open_file(path).await?.range(offset, u64::MAX)
     }
 
-    /// Opens a file for reading `length` bytes from byte `offset` on, or those of them that it has. If they
-    /// are read to their end, HDFS sends no others, and the connection to the DataNode serves the next read.
-    pub async fn open_range(&self, path: &str, offset: u64, length: u64) -> Result<Reading, FsError> {
+    /// Opens a file of which ranges are to be read.
+    pub async fn open_file(&self, path: &str) -> Result<OpenFile, FsError> {
         let path = self.path(path)?;
-        let (len, pieces) = self.fs.open_range(&path, offset, length).await?;
-        Ok(Reading { path, len, pieces })
+        let file = self.fs.open(&path).await?;
+        Ok(OpenFile { path, file })
     }
 
     /// The content of a file. A file of more than `limit` bytes is an error of
@@ -319,7 +318,31 @@ impl Storage {
     }
 }
 
-/// An open file, which is read in pieces from front to back, so that little of it is in memory at a time.
+/// An open file, of which ranges are read. On HDFS the NameNode was asked for its blocks once; what it has
+/// said then holds for all ranges, and a DataNode that has failed is not asked again.
+#[derive(Clone)]
+pub struct OpenFile {
+    path: String,
+    file: Arc<dyn Ranges>,
+}
+
+impl fmt::Debug for OpenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl OpenFile {
+    /// The `length` bytes from byte `offset` on, or those of them that the file has. If they are read to
+    /// their end, HDFS sends no others, and the connection to the DataNode serves the next read.
+    pub fn range(&self, offset: u64, length: u64) -> Result<Reading, FsError> {
+        let pieces = self.file.range(offset, length)?;
+        Ok(Reading { path: self.path.clone(), len: self.file.size(), pieces })
+    }
+}
+
+/// A file or a range of it, which is read in pieces from front to back, so that little of it is in memory at
+/// a time.
 pub struct Reading {
     path: String,
     len: u64,

@@ -1,6 +1,6 @@
 //! What was read of an application, and the facts in it.
 
-use diagnosis::facts::{Facts, MemorySamples, Node, Outcome, Seen, Source};
+use diagnosis::facts::{Facts, MemorySamples, Node, OpenAsk, Outcome, Seen, Source};
 use serde_json::Value;
 
 use crate::account::Account;
@@ -43,7 +43,7 @@ impl Left {
 
     /// Adds all that is known to the facts, as told by `source`: the ends of containers, what was told, the
     /// jars of classes, nodes that have failed, and how the application ended. Containers that were asked for
-    /// are added only if the application had not ended, because nothing waits after the end. That an
+    /// count as given up if the application has ended, because nothing waits after the end. That an
     /// application has not ended is worth a fact only if the record is all that there is of it, and not if
     /// `heddle-am` itself has told it.
     pub fn add_to(&self, facts: &mut Facts, source: Source) {
@@ -59,9 +59,10 @@ impl Left {
             facts.job_manager_memory.push(seen(source, record.written, MemorySamples::clone(samples)));
         }
         facts.nodes.extend(record.nodes.iter().filter_map(|note| Some(seen(source, note.at, node(note)?))));
-        if record.ended.is_none() {
-            facts.asks.extend(record.asks.iter().map(|ask| seen(source, record.written, ask.clone())));
-        }
+        facts.asks.extend(record.asks.iter().map(|ask| {
+            let given_up = ask.given_up.or(record.ended);
+            seen(source, record.written, OpenAsk { given_up, ..ask.clone() })
+        }));
         if record.ended.is_some() || source == Source::Outcome {
             let outcome = Outcome { status: record.status, diagnostics: record.diagnostics.clone() };
             facts.outcomes.push(seen(source, record.ended.unwrap_or(record.written), outcome));

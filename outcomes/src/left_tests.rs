@@ -168,7 +168,8 @@ fn the_facts_of_one_that_has_ended_and_of_one_that_runs() {
 
     let ended = Record { ended: Some(9_500), status: Some(Final::Failed), ..record() };
     let over = facts(&Left { record: Some(ended), ..left }, Source::Outcome);
-    assert!(over.asks.is_empty());
+    assert_eq!(open.asks[0].fact.given_up, None);
+    assert_eq!(over.asks[0].fact.given_up, Some(9_500), "nothing waits after the end");
     assert_eq!((over.outcomes[0].at, over.outcomes[0].fact.status), (Some(9_500), Some(Final::Failed)));
 }
 

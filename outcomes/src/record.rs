@@ -133,3 +133,63 @@ pub fn record_json(record: &Record) -> Vec<u8> {
     json.push(b'\n');
     json
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use diagnosis::facts::ContainerEnd;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::entry::Entry;
+
+    const PAGE: &str = include_str!("../../docs/outcomes.md");
+
+    fn keys(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(object) => {
+                for (key, inner) in object {
+                    found.insert(key.clone());
+                    keys(inner, found);
+                }
+            }
+            Value::Array(list) => list.iter().for_each(|inner| keys(inner, found)),
+            _ => {}
+        }
+    }
+
+    fn samples() -> Option<Box<MemorySamples>> {
+        let one = || vec![1];
+        Some(Box::new(MemorySamples {
+            at: one(),
+            rss: one(),
+            cgroup: one(),
+            heap: one(),
+            heap_used: one(),
+            metaspace: one(),
+            pressure: one(),
+            peak: 1,
+            limit: 1,
+        }))
+    }
+
+    #[test]
+    fn the_page_has_all_keys() {
+        let record = Record {
+            job_manager: JobManagerState { memory: samples(), ..JobManagerState::default() },
+            asks: vec![OpenAsk { given_up: Some(1), ..OpenAsk::default() }],
+            running: vec![Running::default()],
+            nodes: vec![NodeNote::default()],
+            ..Record::default()
+        };
+        let end = ContainerEnd { memory: samples(), ..ContainerEnd::default() };
+        let entry = Entry { end, ..Entry::default() };
+        let mut found = BTreeSet::new();
+        keys(&serde_json::to_value(&record).unwrap(), &mut found);
+        keys(&serde_json::to_value(&entry).unwrap(), &mut found);
+        let missing: Vec<&String> = found.iter().filter(|key| !PAGE.contains(&format!("`{key}`"))).collect();
+        assert!(missing.is_empty(), "docs/outcomes.md does not tell of {missing:?}");
+        assert!(PAGE.contains(&format!("| `schema` | `{SCHEMA}` |")));
+    }
+}

@@ -6,8 +6,13 @@ use diagnosis::facts::{ContainerEnd, Exhausted};
 use crate::cause::{ExitCause, JvmExit, KernelOom};
 use crate::control::OutOfMemory;
 
-/// The words of a JVM to which the system gave no more memory.
-const NO_MEMORY: &str = "insufficient memory for the Java Runtime Environment";
+/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, when it
+/// cannot start, and to code that takes memory by itself.
+const NO_MEMORY: [&str; 3] = [
+    "insufficient memory for the Java Runtime Environment",
+    "Could not reserve enough space for ",
+    "OutOfMemoryError: Unable to allocate ",
+];
 
 /// The fact about the end of a TaskManager's container. The container and its node are left empty, because a
 /// cause does not have them.
@@ -36,15 +41,16 @@ pub fn container_end(cause: &ExitCause) -> ContainerEnd {
 /// The memory that ran out, if that is why the JVM ended.
 fn exhausted(jvm: &JvmExit) -> Option<Exhausted> {
     Some(match jvm.out_of_memory {
-        OutOfMemory::OomNone => return None,
         OutOfMemory::OomJavaHeap | OutOfMemory::OomGcOverhead => Exhausted::Heap,
         OutOfMemory::OomMetaspace => Exhausted::Metaspace,
         OutOfMemory::OomDirect => Exhausted::Direct,
         OutOfMemory::OomNativeThread => Exhausted::Threads,
-        // This is also said of an array that is larger than any heap, which is no want of native memory.
-        OutOfMemory::OomOther => {
+        // A JVM that cannot even start throws nothing. What is thrown is the same for an array that is larger
+        // than any heap, which is no want of native memory.
+        OutOfMemory::OomNone | OutOfMemory::OomOther => {
             let mut lines = std::iter::once(&jvm.summary).chain(&jvm.last_lines);
-            return lines.any(|line| line.contains(NO_MEMORY)).then_some(Exhausted::Native);
+            let says = |line: &String| NO_MEMORY.iter().any(|words| line.contains(words));
+            return lines.any(says).then_some(Exhausted::Native);
         }
         OutOfMemory::OomKernel if jvm.kernel == KernelOom::Host => Exhausted::Host,
         OutOfMemory::OomKernel => Exhausted::Cgroup,
@@ -94,6 +100,8 @@ mod tests {
                 "There is insufficient memory for the Java Runtime Environment to continue.",
                 Some(Exhausted::Native),
             ),
+            ("Could not reserve enough space for 16777216KB object heap", Some(Exhausted::Native)),
+            ("java.lang.OutOfMemoryError: Unable to allocate 67108864 bytes", Some(Exhausted::Native)),
             ("java.lang.OutOfMemoryError: Requested array size exceeds VM limit", None),
             ("nothing", None),
         ] {

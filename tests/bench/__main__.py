@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.sections import TITLES
 
-from . import failover, logs, recovery, report, scale, suite
+from . import failover, in_process, logs, recovery, report, scale, suite
 from .cases import CASES, TUNED, clients
 from .common import flink_of
 
@@ -39,6 +39,7 @@ def options():
     parser.add_argument("--scale", type=numbers, metavar="COUNTS", help="instead: ApplicationMasters that ask for so many containers (100,1000,5000) on simulated nodes")
     parser.add_argument("--recovery", action="store_true", help="instead: time to a new checkpoint after JobManager and ApplicationMaster were killed (default: 5 runs)")
     parser.add_argument("--logs", action="store_true", help="instead: `heddle logs` beside `yarn logs`, of logs that YARN has collected (default: 5 runs)")
+    parser.add_argument("--in-process", action="store_true", help="instead: a session that a tool deploys in its own JVM, with and without heddle's Java agent (default: 7 runs)")
     parser.add_argument("--mb", type=int, default=100, metavar="N", help="so many MiB of logs (with --logs; default: 100)")
     parser.add_argument("--failover", action="store_true", help="instead: time that `flink list` takes more than usual after the active ResourceManager of two was killed (default: 5 runs)")
     parser.add_argument("--client", choices=["heddle", "reference", "both"], default="both", help="whose ApplicationMasters (with --scale; default: both)")
@@ -55,6 +56,8 @@ def options():
         arguments.clients = [name for name in arguments.clients if name in TITLES]
         if not arguments.clients:
             parser.error(f"with --failover the clients are {', '.join(TITLES)}")
+    if arguments.in_process and not set(arguments.clients) <= set(in_process.KINDS):
+        parser.error(f"with --in-process the clients are {', '.join(in_process.KINDS)}")
     return arguments
 
 
@@ -78,6 +81,10 @@ def main():
         found = logs.run(arguments.runs or 5, arguments.mb, flink_home)
         kept = {"command": command, "medians": report.logs_medians(found), "runs": found}
         text, good = report.logs_text(found), all(got >= logs.TARGET for *_, got in logs.reached(found))
+    elif arguments.in_process:
+        found = in_process.run(arguments.runs or 7, arguments.clients, flink_home)
+        kept = {"command": command, "medians": in_process.medians(found), "runs": found}
+        text, good = report.in_process_text(found), not any("failed" in run for run in found) and (in_process.reached(found) or 0) >= in_process.TARGET
     elif arguments.failover:
         found = failover.run(arguments.runs or 5, arguments.clients, flink_home)
         kept = {"command": command, "runs": found}
@@ -95,6 +102,8 @@ def main():
         report.write_recovery(found, command)
     elif arguments.write and arguments.logs:
         report.write_logs(found, command)
+    elif arguments.write and arguments.in_process:
+        report.write_in_process(found, command)
     elif arguments.write and arguments.failover:
         report.write_failover(found, command)
     elif arguments.write:

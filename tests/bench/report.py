@@ -6,7 +6,7 @@ import statistics
 from harness.cluster import ROOT
 from harness.sections import markdown, replace, surroundings
 
-from . import chart, failover, logs, recovery
+from . import chart, failover, in_process, logs, recovery
 from .cases import CASES, TUNED, clients
 
 MIB = 2**20
@@ -216,6 +216,24 @@ def write_logs(found, command):
     runs = max(figures["run"] for figures in found)
     lines = [surroundings(of_runs(runs)), "", *markdown(logs.rows(found)), "", *markdown(targets, words=1)]
     write(logs.SECTION, lines, command)
+
+
+# ---- deployments in a tool's own process
+
+
+def in_process_text(found):
+    """For the terminal."""
+    lines = [*aligned([[row[0], "", *row[1:]] for row in in_process.rows(found)]), *filter(None, [in_process.verdict(found)])]
+    return "\n".join(lines + [f"failed: run {run['run']}, {in_process.KINDS[run['kind']].title}" for run in found if "failed" in run])
+
+
+def write_in_process(found, command):
+    lines = [surroundings(of_runs(max(run["run"] for run in found))), "", *markdown(in_process.rows(found), words=1)]
+    if (got := in_process.reached(found)) is not None:
+        lines += ["", *markdown([["Compared with", "wanted", "reached"], [in_process.KINDS["reference"].title, f"{in_process.TARGET}", f"{got:.1f}"]], words=1)]
+    if any("failed" in run for run in found):
+        lines += ["", "Failed and left out: " + "; ".join(f"run {run['run']}, {in_process.KINDS[run['kind']].title}" for run in found if "failed" in run) + "."]
+    write(in_process.SECTION, lines, command)
 
 
 # ---- failover

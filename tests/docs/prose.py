@@ -77,7 +77,7 @@ def reflowed(text, width=WIDTH):
 
 def pages():
     """Those that are written by hand."""
-    found = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    found = [*(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")), *(ROOT / "docs").rglob("*.md")]
     return sorted(path for path in found if path.parent.name != "reference")
 
 

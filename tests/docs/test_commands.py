@@ -12,13 +12,15 @@ BIN = ROOT / "dist/heddle/bin"
 COMMANDS = {path.name for path in BIN.iterdir()}
 # <job id>, $VARIABLE and … stand for one word; the shell would read the first as a redirection.
 PLACEHOLDER = re.compile(r"<[^<>|]+>")
-# Of Java, Hadoop, Docker, tar, dpkg, cargo, Flink's entry points, and users' programs.
+# Of Java, Hadoop, Docker, tar, dpkg, cargo, Flink's entry points, users' programs and tools, and commands of
+# heddle that are not for people.
 OTHERS = {
-    "--add-exports", "--add-opens", "--build", "--check", "--configDir", "--ignore-missing", "--locked", "--password",
-    "--program", "--purge", "--wait",
+    "--add-exports", "--add-opens", "--build", "--check", "--configDir", "--deploy-mode", "--ignore-missing", "--locked",
+    "--master", "--password", "--program", "--purge", "--request", "--wait",
 }  # fmt: skip
-# Names that look like keys of the configuration, and that nobody sets.
+# Names that look like keys of the configuration: a system property of the Java agent, and what nobody sets.
 INTERNAL = {
+    "heddle.agent.disabled",
     "heddle.control.address",
     "heddle.control.certificate",
     "heddle.control.pin",

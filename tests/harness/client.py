@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+from . import answers
 from .cluster import CACHE
 from .processes import TreeWatch
 
@@ -122,6 +123,8 @@ class Running:
         if terminal:
             os.close(slave)
         self.ended = self.usage = None
+        # Whether its answer in JSON is compared with the schema.
+        self.checked = False
         self.waiter = threading.Thread(target=self._wait, daemon=True)
         self.waiter.start()
         out = self.master if terminal else self.process.stdout.fileno()
@@ -195,7 +198,11 @@ class Running:
                 self.process.stdin.close()
         for reader in self.readers:
             reader.join(5)
-        return Result(self.command, self.process.returncode, self.output("out"), self.output("err"), self.ended - self.started, self.usage, watch)
+        result = Result(self.command, self.process.returncode, self.output("out"), self.output("err"), self.ended - self.started, self.usage, watch)
+        # One that was ended by force cannot answer.
+        if self.checked and result.code >= 0:
+            answers.check(self.command, result.out)
+        return result
 
 
 class Client:
@@ -227,6 +234,8 @@ class Client:
             (caches / "cds").symlink_to(CACHE / "test-archives")
             (CACHE / "test-archives").mkdir(exist_ok=True)
         self.running = []
+        # That of another release may have other answers.
+        self.checks_answers = self.is_heddle
         # Of every command, beside those that all clients have.
         self.variables = {}
 
@@ -264,6 +273,7 @@ class Client:
         variables = {k: str(v) for k, v in variables.items() if v is not None}
         command = [str(self.bin / program), *map(str, arguments)]
         running = Running(command, variables, self.directory, terminal)
+        running.checked = self.checks_answers and answers.command_of(command) is not None
         self.running.append(running)
         return running
 

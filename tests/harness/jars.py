@@ -5,16 +5,17 @@ import subprocess
 import zipfile
 
 from .cluster import CACHE, ROOT
+from .hadoop.environment import hadoop_directory
 
 
-def built(what, home, version, name):
+def built(what, home, version, name, *more):
     """The jar of tests/<what>, compiled against the jars of `home` once per state of the sources and version
-    of that."""
+    of that. `more` are further arguments of its program `build`."""
     sources = sorted((ROOT / f"tests/{what}").glob("*/*.java"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
     target = CACHE / f"{what}/{version}-{digest}/{name}"
     if not target.exists():
-        done = subprocess.run([ROOT / f"tests/{what}/build", home, target], capture_output=True, text=True)
+        done = subprocess.run([ROOT / f"tests/{what}/build", home, target, *more], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     return target
 
@@ -27,6 +28,12 @@ def conflict_jar(flink_home, version):
 def job_jar(flink_home, version):
     """The jobs of tests/jobs."""
     return built("jobs", flink_home, version, "test-jobs.jar")
+
+
+def deployers_jar(flink_home, version, hadoop):
+    """The program of tests/deployers. `hadoop` is the release of Hadoop that it is compiled against, and that
+    it needs on its class path."""
+    return built("deployers", flink_home, f"{version}-hadoop-{hadoop}", "deployers.jar", hadoop_directory(hadoop))
 
 
 def without(jar, directory, name):

@@ -46,3 +46,16 @@ def test_every_reference_is_met(flink, jar):
         # The check can fail: the code for the other releases does not fit.
         other = "dev.heddle.bridge.Flink114" if suffix else "dev.heddle.bridge.Flink113"
         assert unresolved(JARS / f"{jar}.jar", [other], libraries)[0]
+
+
+def test_every_reference_of_a_sql_script_is_met(flink):
+    """Of the program that runs SQL scripts where Flink has none itself: before 2.0."""
+    if flink.startswith("2."):
+        pytest.skip("Flink has a program of its own for SQL scripts")
+    libraries = sorted((fetch_flink(flink) / "lib").glob("*.jar"))
+    missing, classes = unresolved(JARS / "flink-bridge.jar", ["dev.heddle.sql.SqlScript"], libraries)
+    assert not missing, "\n".join(missing)
+    assert classes >= 8
+    # The check can fail: there is no Table API in flink-dist.
+    others = [jar for jar in libraries if "flink-table" not in jar.name]
+    assert unresolved(JARS / "flink-bridge.jar", ["dev.heddle.sql.SqlScript"], others)[0]

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from harness.checks import check_gone, check_refused
+from harness.checks import check_gone
 from harness.cluster import Flink, get_json, request as call
 from harness.waiting import wait_for
 
@@ -157,12 +157,3 @@ def test_sql_script_without_a_session(work, sql_flink):
         # Its exit code is Flink's affair.
         result = client.run("sql-client.sh", "-f", script, seconds=300)
         assert "no YARN session is known" in result.text and "yarn-session.sh -d" in result.text, result
-
-
-@pytest.mark.heddle_only("it has the target")
-def test_no_per_job_target_for_sql(work, sql_flink):
-    client = work.client(flink_home=sql_flink)
-    script = work.directory / "per-job.sql"
-    script.write_text("SET 'execution.target' = 'yarn-per-job';\nSELECT 1;\n")
-    for tool, *words in (["sql-client.sh", "-t", "yarn-per-job"], ["sql-client.sh", "-f", script], ["sql-gateway.sh", "start-foreground", "-Dexecution.target=yarn-per-job"]):
-        check_refused(client.run(tool, *words), "no target yarn-per-job", "yarn-session.sh -d")

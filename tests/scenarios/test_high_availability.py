@@ -14,6 +14,7 @@ from harness.availability import Application, counting
 from harness.checks import check_gone
 from harness.client import SMALL
 from harness.cluster import FINISHED, Cluster, request
+from harness.embedding import Asking, submit
 from harness.waiting import wait_for
 
 pytestmark = [pytest.mark.xdist_group("availability"), pytest.mark.timeout(900)]
@@ -125,6 +126,27 @@ def test_the_client_of_a_per_job_cluster_outlives_both(work, client, jar):
     ended = work.cluster.yarn.wait_state(app.id, *FINISHED)
     assert (ended["finalStatus"], ended["diagnostics"]) == ("SUCCEEDED", ""), ended
     assert attempts == before.attempt + (1 if client.is_heddle else 2)
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("programs embed it instead")
+@pytest.mark.slow("its job goes on after the fault")
+def test_the_caller_of_a_per_job_cluster_outlives_the_applicationmaster(work, client, jar):
+    """heddle goes on speaking for a program that has asked for the cluster and has submitted the job
+    itself."""
+    settings = dict(word.removeprefix("-D").split("=", 1) for word in availability.options(work, FLINK_VERSION))
+    asked = Asking(work, client, "per-job", settings | {"taskmanager.numberOfTaskSlots": "1"}).start()
+    answer = asked.answer()
+    app = Application(work.cluster, answer["application"])
+    job = submit(answer["webInterface"], jar, "Counting", *counting(work), parallelism=2)
+    before = app.settle(2)
+    app.recovered(app.kill(app.master()))
+    assert app.settle(2).attempt == before.attempt + 1
+    assert asked.running.alive
+    client.flink("cancel", "-t", "yarn-per-job", f"-Dyarn.application.id={app.id}", job).ok()
+    asked.close()
+    assert asked.ended().code == 0
+    check_gone(work.cluster, app.id, "KILLED")
 
 
 @pytest.mark.extended

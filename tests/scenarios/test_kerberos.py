@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import FLINK_VERSION, secured_of
+from conftest import FLINK_VERSION, fetch, secured_of
 from harness import credentials, processes
 from harness.availability import counting
 from harness.capture import Capture, cannot_capture
@@ -156,6 +156,23 @@ def test_main_reads_and_writes_hdfs(work, jar, mode):
     assert "first line: a first line" in result.out and "rename: true" in result.out, result
     assert work.cluster.hdfs.status(f"{directory}/written.txt")["owner"] == ALICE
     check_gone(work.cluster, application, "SUCCEEDED")
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("it needs HADOOP_CLASSPATH")
+@pytest.mark.parametrize("by", [KEYTAB, TICKETS])
+def test_main_uses_hadoops_own_client(work, jar, by):
+    """So does a program that gets Hadoop's classes from heddle: as its user."""
+    client, made = member(work, by=by), f"{work.hdfs_dir}/made"
+    # Archives of other class paths would take the place of those that all scenarios share.
+    client.configure({"heddle.fast-start": "false"})
+    session = client.session("-nm", work.name)
+    options = [f"-Dheddle.hadoop.jars={fetch('jars', 'hadoop-client')}"]
+    result = session.run(jar, "NeedsHadoop", "--make", made, options=options).ok()
+    assert "made by DistributedFileSystem: true" in result.out, result
+    assert work.cluster.hdfs.status(made)["owner"] == ALICE
+    session.stop().ok()
+    check_gone(work.cluster, session.application, "SUCCEEDED")
 
 
 @pytest.fixture

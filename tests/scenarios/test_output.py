@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 
 import pytest
 
+from harness import answers
 from harness.checks import check_gone
 from harness.cluster import Flink
 from harness.waiting import wait_for
@@ -139,3 +142,65 @@ def test_kill_and_ps(work, client):
     assert (first["killed"], first["stateBefore"], second["error"]["application"]) == (False, "KILLED", unknown)
     assert any("heddle ps" in hint for hint in told["error"]["hints"])
     check_gone(work.cluster, session.application, "KILLED")
+
+
+# What ends well without a cluster, and a key of its answer.
+ANSWERED = {
+    "heddle version": "heddle", "flink --version": "flink", "heddle --help": "help", "heddle help run": "help",
+    "flink list --help": "help", "yarn-session.sh --help": "help", "heddle completion bash": "script", "heddle man": "pages",
+    "heddle explain-exit 137": "codes", "heddle memory --offline": "taskManager",
+}  # fmt: skip
+
+
+@pytest.mark.heddle_only("it has no such option")
+@pytest.mark.parametrize("line", ANSWERED)
+def test_every_command_has_an_answer(client, line):
+    """That it is as the schema has it is checked wherever a command is run."""
+    assert "error" not in answer(as_json(client, *line.split()).ok(), ANSWERED[line])
+
+
+@pytest.mark.heddle_only("it has no such option")
+@pytest.mark.parametrize("line, kind", [
+    ("heddle --output json", "usage"), ("heddle nothing --output json", "usage"), ("flink list --output json --nonsense", "usage"),
+    ("yarn-session.sh extra --output=json", "usage"), ("heddle gc --older-than 5 --output json", "usage"),
+    ("heddle store --output json", "usage"), ("heddle why --output json", "usage"), ("sql-client.sh --output json", "usage"),
+    ("sql-client.sh -f missing.sql --output json", "not-found"), ("flink run --output json missing.jar", "not-found"),
+    ("heddle kill application_1_0001 --output json", "not-found"), ("flink list -m localhost:1 --output json", "unreachable"),
+    ("yarn-session.sh --dry-run -Dyarn.application.queue=nowhere --output json", "queue"),
+    ("yarn-session.sh --dry-run -Dyarn.application-attempts=many --output json", "configuration"),
+])  # fmt: skip
+def test_a_failure_has_an_answer_with_its_class(client, line, kind):
+    result = client.run(*line.split())
+    error = answer(result, "error")["error"]
+    assert (result.code, error["class"], error["usage"]) == (1, kind, kind == "usage"), result
+    assert error["message"] in result.error_lines()[0]
+
+
+@pytest.mark.heddle_only("it has no such option")
+def test_a_program_that_cannot_start_has_an_answer(client):
+    """Its working directory is gone, which is found out before the command line is read."""
+    line = f"mkdir gone && cd gone && rmdir ../gone && exec {client.bin}/heddle ps --output json"
+    done = subprocess.run(["bash", "-c", line], env=client.environment(), cwd=client.directory, capture_output=True, text=True, timeout=60)
+    answers.check(["heddle", "ps", "--output", "json"], done.stdout)
+    assert (done.returncode, json.loads(done.stdout)["error"]["class"]) == (1, "local"), done
+    assert "error: cannot find out the working directory" in done.stderr
+
+
+@pytest.mark.heddle_only("it has no such option")
+@pytest.mark.parametrize("line", ["heddle ps", "yarn-session.sh -q", "heddle memory --live application_1_0001"])
+def test_an_interrupted_command_has_an_answer(client, line):
+    """It waits for a ResourceManager that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        place = f"-Dflink.yarn.resourcemanager.address=127.0.0.1:{silent.getsockname()[1]}"
+        running = client.start(*line.split(), place, "--output", "json")
+        with silent.accept()[0]:
+            os.kill(running.process.pid, signal.SIGTERM)
+            result = running.result(30)
+    assert (result.code, answer(result, "error")["error"]["class"]) == (143, "interrupted"), result
+
+
+@pytest.mark.heddle_only("it has no such option")
+def test_a_plan_is_an_answer(client, jar):
+    told = answer(client.flink("info", "--output", "json", "-c", "WordCount", jar).ok(), "plan")
+    assert [node["id"] for node in told["plan"]["nodes"]], told

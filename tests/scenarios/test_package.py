@@ -23,7 +23,7 @@ from harness.cluster import ROOT
 ARCH = platform.machine()
 VERSION = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
 NAME = f"heddle-{VERSION}-linux-{ARCH}"
-COMMANDS = ["flink", "heddle", "sql-client.sh", "sql-gateway.sh", "yarn-session.sh"]
+COMMANDS = ["flink", "flink-yarn-session", "heddle", "sql-client.sh", "sql-gateway.sh", "yarn-session.sh"]
 PROGRAMS = ["bin/heddle", "libexec/heddle-am", "libexec/heddle-taskrunner"]
 
 # They share what takes a minute to make. The timeout is for that.

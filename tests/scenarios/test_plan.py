@@ -74,6 +74,21 @@ def test_whole_result_of_a_session(work, client):
     check_whole("yarn-session", result, (work.hdfs_dir, "<directory>"), (work.name, "<name>"))
 
 
+def test_flink_in_several_directories(work, client):
+    """The jars and the configuration are named, and no distribution; the plan is the same."""
+    words = ["-nm", work.name, "-jm", "1024", "-tm", "1024", f"-Dyarn.staging-directory={work.cluster.fs}{work.hdfs_dir}/base", "--dry-run", "-v"]
+
+    def plan(**env):
+        text = client.run("yarn-session.sh", *words, env=env).ok().out
+        for pattern, shown in FILTERS[:2]:
+            text = re.sub(pattern, shown, text)
+        return text
+
+    apart = plan(FLINK_HOME=None, FLINK_LIB_DIR=client.flink_home / "lib", PATH="/usr/bin:/bin")
+    assert "flink-dist" in apart and apart == plan()
+
+
+
 def test_in_short(dry, work, jar):
     said = dry("-Dcontainerized.taskmanager.env.TEST_WORKER=42").out
     for word in (work.name, "WordCount", jar.name, '"an argument"', "1024 MiB", "flink-dist-", "TEST_WORKER: 42  [-D]"):

@@ -1,5 +1,6 @@
 """A session comes up as what was asked for, and YARN shows it so."""
 
+import json
 import os
 import re
 import signal
@@ -81,6 +82,33 @@ def test_the_second_session_of_a_user_leaves_the_first_alone(work):
     assert work.cluster.yarn.app(second.application)["state"] == "RUNNING"
     second.stop().ok()
     work.cluster.yarn.wait_state(second.application, "FINISHED")
+
+
+@pytest.mark.heddle_only("it knows sessions by their ids")
+def test_a_session_is_found_by_its_name(work):
+    """The properties file names the last one, and is not read."""
+    client = work.client()
+    first, last = client.session("-nm", f"{work.name}-1"), client.session("-nm", f"{work.name} 2")
+    listed = client.flink("list").ok()
+    assert listed.application == last.application and "Found Yarn properties file" in listed.text
+    for session, name in ((first, f"{work.name}-1"), (last, f"{work.name} 2")):
+        listed = client.flink("list", f"-Dheddle.session={name}").ok()
+        assert listed.application == session.application and "properties file" not in listed.text, listed
+        told = json.loads(client.run("heddle", "status", f"-Dheddle.session={name}", "--output", "json").ok().out)
+        assert told["application"] == session.application
+
+    # What the command line names wins.
+    by_id = client.flink("list", "-yid", last.application, f"-Dheddle.session={work.name}-1").ok()
+    assert by_id.application == last.application and f"the session {work.name}-1 (-D) is not asked" in by_id.text
+
+    first.stop().ok()
+    work.cluster.yarn.wait_state(first.application, "FINISHED")
+    gone = client.flink("list", f"-Dheddle.session={work.name}-1", "--output", "json")
+    error = json.loads(gone.out)["error"]
+    assert gone.code == 1 and error["class"] == "not-found" and f'"{work.name}-1"' in error["message"], gone
+    assert any("heddle ps" in hint for hint in error["hints"])
+    last.stop().ok()
+    work.cluster.yarn.wait_state(last.application, "FINISHED")
 
 
 @pytest.mark.reference(extended=True)

@@ -6,6 +6,7 @@ Each cause is made for real. The applications are those of both clients, the com
 import json
 import re
 import tarfile
+import time
 
 import pytest
 
@@ -265,5 +266,29 @@ def test_a_label_without_nodes(labelled, jar):
     check(client, session.application, [rule], key, "<a label that nodes have>", said="no node that runs has the label fast")
     job.interrupt()
     job.result(60)
+    session.stop().ok()
+    cluster.yarn.wait_state(session.application, *FINISHED)
+
+
+@pytest.mark.extended
+@pytest.mark.heddle_only("it says nothing of containers that do not come")
+@pytest.mark.slow("a cluster of its own")
+@pytest.mark.xdist_group("why-cluster")
+def test_slots_that_can_never_be_had(labelled, jar):
+    """A job gives up, because the TaskManager that it waits for cannot be had. The first broken link is the
+    request, also when Flink has taken it back; that the slots were missing is a consequence."""
+    client, cluster = labelled.client(), labelled.cluster
+    options = ["-Dyarn.taskmanager.node-label=fast", "-Dslot.request.timeout=20000", "-Drestart-strategy.type=none"]
+    session = client.session("-nm", labelled.name, *options)
+    result = session.run(jar, "WordCount", seconds=LONG)
+    assert result.code != 0 and "NoResourceAvailableException" in result.text, result
+    rule, key = "workers-label-without-nodes", "yarn.taskmanager.node-label"
+    wait_for("the cause", lambda: rule in findings(client, session.application), 60)
+    # By now Flink has taken the request back, if its release does that.
+    time.sleep(15)
+    finding, _ = check(client, session.application, [rule], key, "<a label that nodes have>", said="no node that runs has the label fast")
+    assert finding["link"] == "asks", finding
+    assert "slots-missing" not in findings(client, session.application)
+    assert "slots-missing" in findings(client, "--all", session.application)
     session.stop().ok()
     cluster.yarn.wait_state(session.application, *FINISHED)

@@ -43,12 +43,19 @@ def stop(work, session):
 # ---- memory
 
 
+def limited(kind, size):
+    """The option that starts each JVM with a limit of the system's (`prlimit --help`)."""
+    return f"-Dyarn.container-start-command-template=prlimit --{kind}={size} %java% %jvmmem% %jvmopts% %logging% %class% %args% %redirects%"
+
+
+NO_PRLIMIT = pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit on this machine")
+
+
+@NO_PRLIMIT
 @pytest.mark.reference(extended=True)
-@pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit on this machine")
 def test_threads(work, client, jar):
     """A limit of address space takes the place of one of processes, which does not hold for root."""
-    template = f"prlimit --as={12 << 30} %java% %jvmmem% %jvmopts% %logging% %class% %args% %redirects%"
-    session = client.session("-nm", work.name, KEPT, f"-Dyarn.container-start-command-template={template}")
+    session = client.session("-nm", work.name, KEPT, limited("as", 12 << 30))
     heddle = work.client("heddle")
     result = session.run(jar, "FillsThreads", seconds=LONG)
     assert result.code != 0 and re.search(r"unable to create (new )?native thread", result.text), result
@@ -57,6 +64,56 @@ def test_threads(work, client, jar):
     finding, _ = check(heddle, session.application, [rule], "ulimit -u", "<larger>", said="could not make another thread")
     assert "native thread" in evidence(finding), finding
     stop(work, session)
+
+
+@NO_PRLIMIT
+@pytest.mark.heddle_only("of Flink's own, only the file of the JVM's output tells it")
+def test_native_memory(work, client, jar):
+    """The heap may become larger than all the memory that the system gives to the JVM, which ends by itself.
+    The container has room for more, so that the NodeManager has no reason to end it."""
+    options = [limited("data", 2560 << 20), "-Denv.java.opts.taskmanager=-XX:+UseG1GC -Xmx3500m"]
+    session = client.session("-nm", work.name, "-tm", "4096", KEPT, *options)
+    assert session.run(jar, "FillsHeap", seconds=LONG).code != 0
+    rule, key = "worker-native-memory-full", "taskmanager.memory.jvm-overhead.min"
+    wait_for("the cause", lambda: rule in findings(client, session.application), 60)
+    finding, _ = check(client, session.application, [rule], key, r"\d+m|<larger>", said="gave the JVM of TaskManager")
+    assert re.search("insufficient memory|Not enough space", evidence(finding) + finding["text"]), finding
+    assert "worker-heap-full" not in findings(client, "--all", session.application)
+    stop(work, session)
+
+
+@NO_PRLIMIT
+@pytest.mark.skipif(FLINK_VERSION.startswith("1.1") and FLINK_VERSION < "1.18", reason="Java 11 gives that error no words")
+@pytest.mark.reference(extended=True)
+def test_native_memory_of_a_program(work, client, jar):
+    """Address space runs out, and Java tells it the program that takes it."""
+    heddle = work.client("heddle")
+    session = client.session("-nm", work.name, KEPT, limited("as", 12 << 30))
+    result = session.run(jar, "TakesMemory", "--mb", "40960", "--reserved", "1", seconds=LONG)
+    assert result.code != 0 and "OutOfMemoryError: Unable to allocate" in result.text, result
+    rule, key = "worker-native-memory-full", "taskmanager.memory.jvm-overhead.min"
+    finding, _ = check(heddle, session.application, [rule], key, r"\d+m|<larger>", said="no more native memory")
+    assert "Unable to allocate" in evidence(finding), finding
+    stop(work, session)
+
+
+@NO_PRLIMIT
+@pytest.mark.heddle_only("of Flink's own, only the file of the JVM's output tells it")
+@pytest.mark.parametrize(
+    ("kind", "size", "words"),
+    [("data", 2560 << 20, "insufficient memory|Not enough space"), ("as", 12 << 30, "Could not reserve enough space for")],
+)
+def test_native_memory_of_the_jobmanager(work, client, kind, size, words):
+    """Its JVM cannot even start. The command that has failed tells the cause by itself."""
+    heap = "-Xms3500m -Xmx3500m" if kind == "data" else "-Xmx24g"
+    options = [limited(kind, size), f"-Denv.java.opts.jobmanager=-XX:+UseG1GC {heap}", ONE_ATTEMPT]
+    result = client.run("yarn-session.sh", "-d", "-jm", "1024", "-tm", "1024", "-nm", work.name, *options, seconds=LONG)
+    assert result.code == 1 and "no more native memory" in result.err, result
+    application = result.application
+    check_gone(work.cluster, application, "FAILED")
+    rule, key = "jobmanager-native-memory-full", "jobmanager.memory.jvm-overhead.min"
+    finding, _ = check(client, application, [rule], key, r"\d+m|<larger>", said="gave the JVM of")
+    assert re.search(words, evidence(finding) + finding["text"]), finding
 
 
 @pytest.fixture

@@ -81,7 +81,8 @@ def unlocked(text):
 
 
 def requirement_files(root=ROOT):
-    return [root / "tests/requirements.txt", root / "tests/docs/requirements.txt", *sorted((root / "scripts/pins").glob("*.txt"))]
+    tests = [root / "tests/requirements.txt", root / "tests/docs/requirements.txt", *sorted((root / "tests/airflow").glob("*.txt"))]
+    return [*tests, *sorted((root / "scripts/pins").glob("*.txt"))]
 
 
 def unpinned(text):

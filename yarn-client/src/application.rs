@@ -10,7 +10,7 @@ use yarn_api::ApplicationClient;
 use yarn_api::records::{ApplicationId, ApplicationReport, ApplicationState, FinalStatus};
 
 use crate::diagnostics;
-use crate::error::{Failure, yarn_failure};
+use crate::error::{CauseClass, Failure, yarn_failure};
 use crate::rest_security::RestSecurity;
 
 /// The beginning of the tag by which a named submission finds its application again. The name of the
@@ -64,7 +64,7 @@ pub fn report_address(found: &ApplicationReport, security: &RestSecurity) -> Res
              YARN, and {key} says that REST interfaces speak TLS"
         );
         let hint = format!("to call it without TLS, add -D{key}=false to this command");
-        return Err(Failure::new(what).of_application(id).hint(hint));
+        return Err(Failure::configuration(what).of_application(id).hint(hint));
     }
     security.address(host, port, scheme == Some(Scheme::Https))
 }
@@ -82,7 +82,7 @@ pub fn rest_place(found: &ApplicationReport) -> Result<(String, u16), Failure> {
             FinalStatus::Succeeded => Failure::new(what).of_application(id),
             _ => with_extract(what, found),
         };
-        return Err(failure.hint("`heddle ps` lists those that run"));
+        return Err(failure.of_class(CauseClass::State).hint("`heddle ps` lists those that run"));
     }
     match (&found.host, found.rpc_port) {
         (Some(host), Some(port)) if found.state == ApplicationState::Running => Ok((bracketed(host), port)),
@@ -91,7 +91,7 @@ pub fn rest_place(found: &ApplicationReport) -> Result<(String, u16), Failure> {
             let what = format!(
                 "YARN does not tell where the application {id} of {owner} can be reached, because you may not see it"
             );
-            Err(Failure::new(what).of_application(id).hint(format!(
+            Err(Failure::new(what).of_class(CauseClass::Permission).of_application(id).hint(format!(
                 "its user can allow others to see it when it is deployed, with {}",
                 options::VIEW_ACLS.key
             )))
@@ -100,6 +100,7 @@ pub fn rest_place(found: &ApplicationReport) -> Result<(String, u16), Failure> {
             "the application {id} is in state {}: it has no JobManager yet that could answer",
             found.state
         ))
+        .of_class(CauseClass::State)
         .of_application(id)
         .retry_if(true)),
     }
@@ -125,7 +126,7 @@ pub fn with_extract(what: String, found: &ApplicationReport) -> Failure {
     } else {
         format!("{what}. Diagnostics from YARN:\n  {}", lines.join("\n  "))
     };
-    let mut failure = Failure::new(text).of_application(id);
+    let mut failure = Failure::new(text).of_class(CauseClass::Cluster).of_application(id);
     if diagnostics::tells_of_an_ended_token(diagnostics) {
         failure = failure.hint(ENDED_TOKEN);
     }

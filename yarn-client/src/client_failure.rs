@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::exit::Exit;
 
 /// After these lines, Flink's client or Java itself prints the exception that has ended the program.
@@ -39,6 +39,16 @@ const SIGNALS: [(i32, &str); 9] = [
 ];
 /// The longest message, in characters; the rest is cut off.
 const LONGEST: usize = 600;
+/// The exceptions behind whose names Java writes the name of a class that it has not found.
+const NOT_FOUND: [&str; 2] = ["java.lang.ClassNotFoundException: ", "java.lang.NoClassDefFoundError: "];
+/// The packages of Hadoop's classes, and of those that they need and that Flink does not have.
+const OF_HADOOP: [&str; 2] = ["org.apache.hadoop.", "org.apache.commons.logging."];
+/// An exception of this name tells what has happened in a job on the cluster, not in `main()`.
+const OF_JOB: &str = "JobExecutionException";
+
+/// What to do if a class of Hadoop is missing in a program on this machine.
+pub const HADOOP_HINT: &str = "heddle.hadoop.jars names the jars with Hadoop's classes for programs on this machine, or a directory with them, \
+     here or in HDFS (hadoop-client-api, hadoop-client-runtime, commons-logging); or export HADOOP_CLASSPATH";
 
 /// An exception and its causes, the outermost first. Each is one line, without its stack frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +117,12 @@ pub fn failure(status: ExitStatus, errors: &str, log: &Path) -> Failure {
         }
         (Some(Trace { mut chain }), None) => {
             let innermost = chain.pop().unwrap_or_default();
-            let hint = hint(&innermost).map(str::to_owned);
+            let of_job = chain.iter().any(|line| line.contains(OF_JOB));
+            let hint = match lacks_hadoop(&innermost) && !of_job {
+                true => Some(HADOOP_HINT),
+                false => hint(&innermost),
+            };
+            let hint = hint.map(str::to_owned);
             let hint =
                 hint.unwrap_or_else(|| format!("the whole trace stands above; Flink's client logs to {log}"));
             Failure::new(format!("the program failed: {innermost}")).with_chain(chain).hint(hint)
@@ -119,7 +134,7 @@ pub fn failure(status: ExitStatus, errors: &str, log: &Path) -> Failure {
         .hint(format!("Flink's client logs to {log}")),
         (None, None) => Failure::new(format!("main() ended with exit code {}", exit.code())),
     };
-    failure.with_exit(exit)
+    failure.of_class(CauseClass::Program).with_exit(exit)
 }
 
 /// Returns a hint for the most frequent causes.
@@ -134,6 +149,13 @@ fn hint(innermost: &str) -> Option<&'static str> {
     } else {
         return None;
     })
+}
+
+/// Whether a text of a JVM says that a class of Hadoop is missing.
+pub fn lacks_hadoop(text: &str) -> bool {
+    let class = |behind: &str| behind.chars().take(LONGEST).collect::<String>().replace('/', ".");
+    let is_hadoops = |behind: &str| OF_HADOOP.iter().any(|package| class(behind).starts_with(package));
+    NOT_FOUND.iter().any(|exception| text.split(*exception).skip(1).any(is_hadoops))
 }
 
 /// Finds the last line that is not empty and that explains something.
@@ -166,6 +188,36 @@ mod tests {
     #[test]
     fn the_innermost_cause_is_the_error() {
         insta::assert_snapshot!(told(1 << 8, THROWN));
+    }
+
+    #[test]
+    fn hadoops_classes_that_are_missing_end_in_one_hint() {
+        let missing = |exception: &str| {
+            format!(
+                "\n The program finished with the following exception:\n\nx.A: no catalog\nCaused by: {exception}\n"
+            )
+        };
+        let hints = |text: &str| {
+            failure(ExitStatus::from_raw(1 << 8), text, Path::new("/log/client.log")).hints().to_vec()
+        };
+        for exception in [
+            "java.lang.ClassNotFoundException: org.apache.hadoop.conf.Configuration",
+            "java.lang.NoClassDefFoundError: org/apache/hadoop/fs/FileSystem",
+            "java.lang.NoClassDefFoundError: org/apache/commons/logging/LogFactory",
+        ] {
+            assert_eq!(hints(&missing(exception)), [HADOOP_HINT], "{exception}");
+            assert!(lacks_hadoop(&format!("[ERROR] Reason:\n{exception}\n")));
+        }
+        let of_job = format!(
+            "\n The program finished with the following exception:\n\nx.client.JobExecutionException: failed\n\
+             Caused by: {}org.apache.hadoop.conf.Configuration\n",
+            NOT_FOUND[0]
+        );
+        for other in [of_job, missing("java.lang.ClassNotFoundException: com.example.Main")] {
+            assert!(!hints(&other).contains(&HADOOP_HINT.to_owned()), "{other}");
+        }
+        let of_server = "org.apache.hadoop.ipc.RemoteException: java.lang.ClassNotFoundException: x.Y";
+        assert!(!lacks_hadoop(of_server));
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Jvm {
                     passed_on = true;
                     let signal = match cause {
                         Cause::Signal(signal) => signal,
-                        Cause::MainEnded(_) => Signal::Terminate,
+                        Cause::MainEnded(_) | Cause::CallerGone => Signal::Terminate,
                     };
                     self.send(kernels(signal));
                 }

@@ -66,10 +66,38 @@ impl Ended {
     }
 }
 
-/// Waits for the JVM. If the application ends before the JVM does, as `application_end` tells, the user is
-/// told at once; if the application has not succeeded, the JVM is ended after `OUTLIVE`.
-pub async fn attended(
-    jvm: &mut Jvm,
+/// Something in which `main()` runs, and that ends with it.
+pub(crate) trait RunsMain {
+    /// Waits for its end. If this process is interrupted, it ends, too.
+    async fn end(&mut self, interrupt: &Interrupt) -> Result<JvmEnd, Failure>;
+
+    /// Ends it.
+    async fn stop(&mut self) -> Result<JvmEnd, Failure>;
+
+    /// For how long it may go on after its application has ended with this status; `None` means without a
+    /// limit.
+    fn outlives(status: FinalStatus) -> Option<Duration>;
+}
+
+impl RunsMain for Jvm {
+    async fn end(&mut self, interrupt: &Interrupt) -> Result<JvmEnd, Failure> {
+        // These are the methods of the type itself.
+        Jvm::end(self, interrupt).await
+    }
+
+    async fn stop(&mut self) -> Result<JvmEnd, Failure> {
+        Jvm::stop(self).await
+    }
+
+    fn outlives(status: FinalStatus) -> Option<Duration> {
+        outlive(status)
+    }
+}
+
+/// Waits for the end of `main`. If the application ends before, as `application_end` tells, the user is told
+/// at once, and `main` is ended unless that says otherwise ([`RunsMain::outlives`]).
+pub(crate) async fn attended<M: RunsMain>(
+    main: &mut M,
     application: Option<(&ApplicationClient, ApplicationId)>,
     application_end: impl Future<Output = ApplicationReport>,
     interrupt: &Interrupt,
@@ -77,12 +105,12 @@ pub async fn attended(
 ) -> Result<Ended, Failure> {
     let tell = |last: &ApplicationReport| {
         report.warn(&with_extract(over(last), last).to_string());
-        outlive(last.final_status)
+        M::outlives(last.final_status)
     };
-    let (end, mut application_over) = beside(jvm.end(interrupt), application_end, tell).await;
+    let (end, mut application_over) = beside(main.end(interrupt), application_end, tell).await;
     let (end, stopped) = match end {
         Some(end) => (end?, false),
-        None => (jvm.stop().await?, true),
+        None => (main.stop().await?, true),
     };
     if let (false, None, None, Some((yarn, id))) =
         (end.status.success(), end.interrupted, &application_over, application)
@@ -246,10 +274,11 @@ pub(crate) async fn tokens(
     Some(tokens)
 }
 
-/// Runs Flink's client for something that needs no cluster. `hadoop` is where the program may read files, if
-/// that is known.
+/// Runs Flink's client for something that needs no cluster. Its standard output goes to `stdout` or, without
+/// that, to that of this process. `hadoop` is where the program may read files, if that is known.
 pub async fn run_alone(
     mut command: Command,
+    stdout: Option<PipeWriter>,
     hadoop: Option<&Hadoop>,
     log: &Path,
     context: &Context,
@@ -257,7 +286,7 @@ pub async fn run_alone(
 ) -> Result<Exit, Failure> {
     let _tokens = tokens(hadoop, context, &mut command).await;
     not_started(interrupt)?;
-    let end = Jvm::start(command, &context.exe, None).await?.end(interrupt).await?;
+    let end = Jvm::start(command, &context.exe, stdout).await?.end(interrupt).await?;
     match end.interrupted {
         Some(cause) => Err(Failure::interrupted(cause, "the program has ended")),
         None if end.status.success() => Ok(Exit::Done),

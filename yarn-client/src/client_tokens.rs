@@ -1,5 +1,6 @@
-//! Gives a JVM on this machine tokens, if the cluster uses Kerberos. The JVM itself has no classes of Hadoop;
-//! the processes `heddle client-fs` that it starts use the tokens, and so do not log in each time. As long as
+//! Gives a JVM on this machine tokens, if the cluster uses Kerberos. As a rule the JVM itself has no classes
+//! of Hadoop; the processes `heddle client-fs` that it starts use the tokens, and so do not log in each time.
+//! If it has Hadoop's classes from heddle, they use the tokens as well, but read them only once. As long as
 //! the JVM runs, its token is renewed, and replaced by another one before it ends for good.
 
 use std::fs::Permissions;
@@ -39,9 +40,9 @@ pub(crate) struct ClientTokens {
 }
 
 impl ClientTokens {
-    /// Whether the JVM of `main()` needs tokens from heddle. It does not without Kerberos, or if it has
-    /// Hadoop's classes and logs in itself, or if there are no tickets: a file that the user has named is
-    /// found by the JVM itself, too.
+    /// Whether the JVM of `main()` needs tokens from heddle. It does not without Kerberos, or if the user has
+    /// given it Hadoop's classes and it logs in itself, or if there are no tickets: a file that the user has
+    /// named is found by the JVM itself, too.
     pub(crate) fn are_needed(hadoop: &Hadoop, context: &Context) -> bool {
         hadoop.login.kerberos().is_some() && context.var(variables::HADOOP_CLASSPATH).is_none()
     }

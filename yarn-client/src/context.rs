@@ -2,13 +2,17 @@
 //! user. No other module of this crate reads these from the process, so that tests can set them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use flink_model::config::shown_all;
+use flink_model::config::{LEGACY_FILE, STANDARD_FILE, shown_all};
 use hadoop_rpc::{Login, UserIdentity};
 
-use crate::error::Failure;
+use crate::adopted::Note;
+use crate::error::{CauseClass, Failure};
+use crate::layout::{self, Files, Guess};
 use crate::logins::Logins;
 use crate::ownership::{self, Distrust};
 use crate::patience::Waits;
@@ -50,9 +54,13 @@ impl Context {
     #[expect(clippy::disallowed_methods, reason = "this is where the surroundings are read")]
     pub fn of_process() -> Result<Self, Failure> {
         let exe = std::env::current_exe().and_then(|p| p.canonicalize());
-        let exe = exe.map_err(|e| Failure::because("cannot find out where this program is", e))?;
+        let exe = exe.map_err(|e| {
+            Failure::because("cannot find out where this program is", e).of_class(CauseClass::Local)
+        })?;
         let cwd = std::env::current_dir().map_err(|e| {
-            Failure::because("cannot find out the working directory", e).hint("cd somewhere else")
+            Failure::because("cannot find out the working directory", e)
+                .of_class(CauseClass::Local)
+                .hint("cd somewhere else")
         })?;
         let text = |s: std::ffi::OsString| s.into_string().ok();
         let vars: BTreeMap<String, String> =
@@ -61,6 +69,37 @@ impl Context {
         // does. The user that Hadoop sees can be another one (see [`Context::login`]).
         let user = UserIdentity::of_process().map_or_else(|| "unknown".to_owned(), |u| u.effective);
         Ok(Self { vars, cwd, exe, user, waits: Waits::default(), logins: Logins::default() })
+    }
+
+    /// Takes the distribution in whose `bin` this program was called, as `program`, for `FLINK_HOME` if the
+    /// variable is not set.
+    pub fn called_as(mut self, program: &OsStr) -> Self {
+        if self.var(variables::FLINK_HOME).is_none()
+            && let Some(root) = self.path_of(program).and_then(|path| layout::of_program(&path, &OnDisk))
+            && let Some(root) = root.to_str()
+        {
+            self.vars.insert(variables::FLINK_HOME.name().to_owned(), root.to_owned());
+        }
+        self
+    }
+
+    /// The path of this program, without its links followed, if it was called as `program`.
+    fn path_of(&self, program: &OsStr) -> Option<PathBuf> {
+        if program.as_encoded_bytes().contains(&b'/') {
+            return Some(self.path(program));
+        }
+        let path = self.var(variables::PATH)?;
+        std::env::split_paths(path).map(|dir| self.cwd.join(dir).join(program)).find(|candidate| {
+            is_executable(candidate) && candidate.canonicalize().is_ok_and(|real| real == self.exe)
+        })
+    }
+
+    /// Hands `FLINK_HOME` on to a program that this process starts, because it may hold what only the name of
+    /// this process tells.
+    pub fn hand_on_flink_home(&self, command: &mut Command) {
+        if let Some(home) = self.var(variables::FLINK_HOME) {
+            command.env(variables::FLINK_HOME.name(), self.path(home));
+        }
     }
 
     /// The value of an environment variable. An empty value counts as unset.
@@ -77,7 +116,7 @@ impl Context {
     /// can be found.
     pub fn login(&self) -> Result<Login, Failure> {
         Login::find(&|key| self.vars.get(key).cloned()).ok_or_else(|| {
-            Failure::new(
+            Failure::configuration(
                 "the user id of this process has no name on this machine, so Hadoop would not know who calls",
             )
             .hint("set HADOOP_USER_NAME to the user as whom Hadoop is to be called")
@@ -115,12 +154,13 @@ impl Context {
             Ok(Some(directory)) => Ok(directory),
             Ok(None) => {
                 let why = format!("neither {variable} nor HOME is set");
-                Err(Failure::new(format!("no place for {what}: {why}")).hint("set HOME"))
+                Err(Failure::configuration(format!("no place for {what}: {why}")).hint("set HOME"))
             }
             Err(unused) => {
                 let place = unused.path.display();
                 let failure =
-                    Failure::new(format!("no place for {what}: {place} is not used: {}", unused.why));
+                    Failure::new(format!("no place for {what}: {place} is not used: {}", unused.why))
+                        .of_class(CauseClass::Local);
                 Err(failure.hint(format!("{variable} names another place")))
             }
         }
@@ -161,6 +201,7 @@ impl Context {
             let dirs: Vec<String> =
                 places.iter().filter_map(|p| p.parent()).map(|p| p.display().to_string()).collect();
             Failure::new(format!("the installation is incomplete: {name} is missing"))
+                .of_class(CauseClass::Local)
                 .hint(format!("it was looked for in {}; install heddle again", dirs.join(", ")))
         })
     }
@@ -214,14 +255,14 @@ pub(crate) fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
-/// A Flink distribution on this machine.
+/// A Flink distribution on this machine. Its directories need not be beside each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlinkHome {
-    /// The root directory.
+    /// The root directory. If only directories below it are named, it is the one above `lib`.
     pub root: PathBuf,
     /// The directory of the configuration files.
     pub conf: PathBuf,
-    /// The directory of the jars of the class path.
+    /// The directory of the jars of the class path. If it does not exist, containers get none of it.
     pub lib: PathBuf,
     /// The directory of the plugins, each of which has a directory of its own.
     pub plugins: PathBuf,
@@ -230,27 +271,44 @@ pub struct FlinkHome {
 }
 
 impl FlinkHome {
-    /// Finds the distribution: `FLINK_HOME`, or else that of the `flink` on the PATH, or else the one that
-    /// heddle is installed in. It is a failure if there is none or if its `lib` holds no flink-dist jar.
+    /// Finds the distribution: `FLINK_HOME`, or else the one to which both `FLINK_LIB_DIR` and
+    /// `FLINK_CONF_DIR` lead, or else that of the `flink` on the PATH, or else the one that heddle is
+    /// installed in, or else one where vendors install Flink. It is a failure if there is none or if its
+    /// `lib` holds no flink-dist jar.
     pub fn find(context: &Context) -> Result<Self, Failure> {
-        let named = context.var(variables::FLINK_HOME).map(|home| context.path(home));
+        let named = Self::named(context);
         let root = match &named {
-            Some(root) => root.clone(),
-            None => Self::guess(context).ok_or_else(|| {
-                Failure::new("no Flink distribution found: FLINK_HOME is not set, and no `flink` of one is on the PATH")
-                    .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
+            Some((root, _)) => root.clone(),
+            None => Self::guess(context).map(|guess| guess.root).ok_or_else(|| {
+                Failure::configuration(format!(
+                    "no Flink distribution found: FLINK_HOME is not set, no `flink` of one is on the PATH, and none is in {}",
+                    layout::PLACES.join(" or ")
+                ))
+                .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
+                .hint("or set both FLINK_LIB_DIR and FLINK_CONF_DIR, if they are not in one directory")
             })?,
         };
         let directory =
             |var: Variable, name: &str| context.var(var).map_or_else(|| root.join(name), |d| context.path(d));
         let lib = directory(variables::FLINK_LIB_DIR, "lib");
         let dist_jar = dist_jar(&lib)?.ok_or_else(|| {
-            let origin = if named.is_some() { "FLINK_HOME" } else { "the `flink` on the PATH" };
-            Failure::new(format!("{} holds no flink-dist jar ({origin} leads there)", lib.display()))
-                .hint("set FLINK_HOME to the directory that holds Flink's bin, conf and lib")
+            let origin = named.as_ref().map_or("the `flink` on the PATH", |(_, origin)| *origin);
+            let what = format!("{} holds no flink-dist jar ({origin} leads there)", lib.display());
+            Failure::configuration(what).hint(match Note::read(&root) {
+                Ok(Some(Note { flink_home, .. })) => format!(
+                    "it stands for {}; if that has moved: `heddle adopt {} --flink-home <directory>`",
+                    flink_home.display(),
+                    root.display()
+                ),
+                _ => "set FLINK_HOME to the directory that holds Flink's bin, conf and lib".to_owned(),
+            })
         })?;
+        let conf = context.var(variables::FLINK_CONF_DIR);
         Ok(Self {
-            conf: directory(variables::FLINK_CONF_DIR, "conf"),
+            conf: conf.map_or_else(
+                || layout::configuration(&root, &OnDisk).directory,
+                |directory| context.path(directory),
+            ),
             plugins: directory(variables::FLINK_PLUGINS_DIR, "plugins"),
             lib,
             dist_jar,
@@ -258,11 +316,57 @@ impl FlinkHome {
         })
     }
 
-    fn guess(context: &Context) -> Option<PathBuf> {
-        let around = |program: &Path| program.parent()?.parent().map(Path::to_path_buf);
-        let on_path = context.on_path("flink").and_then(|p| p.canonicalize().ok());
-        let roots = [on_path.as_deref().and_then(around), around(&context.exe)];
-        roots.into_iter().flatten().find(|root| matches!(dist_jar(&root.join("lib")), Ok(Some(_))))
+    /// The distribution in this directory, whatever the environment variables say. It is a failure if it is
+    /// none.
+    pub(crate) fn at(root: &Path) -> Result<Self, Failure> {
+        let lib = root.join("lib");
+        let dist_jar = dist_jar(&lib)?.ok_or_else(|| {
+            let why = format!("{} holds no flink-dist jar", lib.display());
+            Failure::new(format!("{} is no Flink distribution: {why}", root.display()))
+                .hint("name the directory that holds Flink's bin, conf and lib")
+        })?;
+        Ok(Self {
+            conf: layout::configuration(root, &OnDisk).directory,
+            plugins: root.join("plugins"),
+            lib,
+            dist_jar,
+            root: root.to_owned(),
+        })
+    }
+
+    /// What the user should know of the choice of the distribution and of its configuration, each a sentence.
+    pub fn notes(context: &Context) -> Vec<String> {
+        let named = Self::named(context).map(|(root, _)| root);
+        let guess = if named.is_none() { Self::guess(context) } else { None };
+        let root = named.as_deref().or(guess.as_ref().map(|guess| guess.root.as_path()));
+        let configured = root
+            .filter(|_| context.var(variables::FLINK_CONF_DIR).is_none())
+            .and_then(|root| layout::configuration(root, &OnDisk).note);
+        guess.and_then(|guess| guess.note).into_iter().chain(configured).collect()
+    }
+
+    /// Whether the environment names a distribution, so that no other one is meant.
+    pub(crate) fn is_named(context: &Context) -> bool {
+        Self::named(context).is_some()
+    }
+
+    /// The root directory of the distribution that the environment names, and the variable that names it.
+    fn named(context: &Context) -> Option<(PathBuf, &'static str)> {
+        if let Some(home) = context.var(variables::FLINK_HOME) {
+            return Some((context.path(home), variables::FLINK_HOME.name()));
+        }
+        context.var(variables::FLINK_CONF_DIR)?;
+        let lib = context.path(context.var(variables::FLINK_LIB_DIR)?);
+        Some((above(&lib), variables::FLINK_LIB_DIR.name()))
+    }
+
+    fn guess(context: &Context) -> Option<Guess> {
+        layout::guess(context.on_path("flink").as_deref(), &context.exe, &OnDisk)
+    }
+
+    /// The distribution for which this directory stands, if `heddle adopt` has made it.
+    pub fn stands_for(&self) -> Option<PathBuf> {
+        Note::read(&self.root).ok().flatten().map(|note| note.flink_home)
     }
 
     /// The directory of the optional jars, which are on no class path unless a program needs them.
@@ -276,8 +380,34 @@ impl FlinkHome {
     }
 }
 
+/// The directory in which `lib` is.
+pub(crate) fn above(lib: &Path) -> PathBuf {
+    lib.parent().map_or_else(|| lib.to_owned(), Path::to_path_buf)
+}
+
+/// This machine.
+struct OnDisk;
+
+impl Files for OnDisk {
+    fn is_distribution(&self, root: &Path) -> bool {
+        matches!(dist_jar(&root.join("lib")), Ok(Some(_)))
+    }
+
+    fn has_configuration(&self, directory: &Path) -> bool {
+        [STANDARD_FILE, LEGACY_FILE].iter().any(|file| directory.join(file).is_file())
+    }
+
+    fn link(&self, path: &Path) -> Option<PathBuf> {
+        path.read_link().ok()
+    }
+
+    fn real(&self, path: &Path) -> Option<PathBuf> {
+        path.canonicalize().ok()
+    }
+}
+
 /// Finds the flink-dist jar in `lib`.
-fn dist_jar(lib: &Path) -> Result<Option<PathBuf>, Failure> {
+pub(crate) fn dist_jar(lib: &Path) -> Result<Option<PathBuf>, Failure> {
     let entries = match std::fs::read_dir(lib) {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -326,6 +456,66 @@ mod tests {
         let by_path =
             FlinkHome::find(&context(&dir, &[("PATH", path), ("FLINK_CONF_DIR", "/c".into())])).unwrap();
         assert_eq!((by_path.root, by_path.conf), (dir.join("f"), "/c".into()));
+    }
+
+    #[test]
+    fn flink_by_the_name_of_the_program() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        distribution(&dir.join("f"));
+        let exe = dir.join("heddle/bin/heddle");
+        std::fs::create_dir_all(exe.parent().unwrap()).unwrap();
+        std::fs::copy(dir.join("f/bin/flink"), &exe).unwrap();
+        symlink(&exe, dir.join("f/bin/yarn-session.sh")).unwrap();
+        let called = |program: &str, vars: &[(&str, String)]| {
+            let context = context(&dir, vars).called_as(OsStr::new(program));
+            context.var(variables::FLINK_HOME).map(str::to_owned)
+        };
+        let home = dir.join("f").display().to_string();
+        let path = || ("PATH", format!("/nowhere:{home}/bin"));
+        assert_eq!(called(&format!("{home}/bin/yarn-session.sh"), &[]), Some(home.clone()));
+        assert_eq!(called("f/bin/yarn-session.sh", &[]), Some(home.clone()), "from the working directory");
+        assert_eq!(called("yarn-session.sh", &[path()]), Some(home.clone()), "by the PATH");
+        // Another program of the name on the PATH is none of ours.
+        assert_eq!(called("flink", &[path()]), None);
+        assert_eq!(called(&exe.display().to_string(), &[]), None);
+        let named = ("FLINK_HOME", "/named".to_owned());
+        assert_eq!(called(&format!("{home}/bin/yarn-session.sh"), &[named]).as_deref(), Some("/named"));
+    }
+
+    #[test]
+    fn a_program_that_is_started_gets_the_distribution() {
+        let told = |vars: &[(&str, String)]| {
+            #[expect(clippy::disallowed_methods, reason = "it is not started")]
+            let mut command = Command::new("java");
+            context(Path::new("/d"), vars).hand_on_flink_home(&mut command);
+            command.get_envs().find_map(|(_, value)| value.map(|value| value.to_os_string()))
+        };
+        assert_eq!(told(&[("FLINK_HOME", "f".into())]), Some("/d/f".into()));
+        assert_eq!(told(&[]), None);
+    }
+
+    #[test]
+    fn flink_by_its_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        distribution(&dir.join("f"));
+        let lib = ("FLINK_LIB_DIR", "f/lib".to_owned());
+        let conf = ("FLINK_CONF_DIR", "/etc/flink".to_owned());
+        let found = FlinkHome::find(&context(&dir, &[lib.clone(), conf.clone()])).unwrap();
+        assert_eq!((found.root, found.lib), (dir.join("f"), dir.join("f/lib")));
+        assert_eq!((found.conf, found.plugins), ("/etc/flink".into(), dir.join("f/plugins")));
+        // The distribution counts more, and one of the two alone is not sufficient.
+        let home = ("FLINK_HOME", "g".to_owned());
+        let whole = FlinkHome::find(&context(&dir, &[home, lib.clone(), conf.clone()])).unwrap();
+        assert_eq!((whole.root, whole.lib), (dir.join("g"), dir.join("f/lib")));
+        for alone in [lib, conf] {
+            assert!(FlinkHome::find(&context(&dir, &[alone])).is_err());
+        }
+        let none = [("FLINK_LIB_DIR", "/nowhere/lib".to_owned()), ("FLINK_CONF_DIR", "/c".to_owned())];
+        let failure = FlinkHome::find(&context(&dir, &none)).unwrap_err().to_string();
+        assert!(failure.contains("/nowhere/lib holds no flink-dist jar (FLINK_LIB_DIR"), "{failure}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use flink_rest::{ConfigEntry, RestAddress, RestClient, RestTimeouts};
 use taskrunner::submission::ADDRESS_KEY;
 
-use crate::error::{Failure, RestFailure};
+use crate::error::{CauseClass, Failure, RestFailure};
 
 /// The address of the control server that belongs to the JobManager at `address`, which is from the
 /// ResourceManager's report. It is a failure if the JobManager does not answer or does not tell the address,
@@ -27,6 +27,7 @@ pub(crate) fn address_in(config: &[ConfigEntry], job_manager: &RestAddress) -> R
         Failure::new(format!(
             "the JobManager at {job_manager} does not tell the address of its ApplicationMaster"
         ))
+        .of_class(CauseClass::Cluster)
     })?;
     on_host(found.value.clone(), job_manager)
 }
@@ -41,6 +42,7 @@ fn on_host(control: String, job_manager: &RestAddress) -> Result<String, Failure
         "who answers at {job_manager} says that the ApplicationMaster is at {control}, on another host than the \
          one that the ResourceManager names: nothing was sent there"
     ))
+    .of_class(CauseClass::Cluster)
     .hint("another program may have taken the JobManager's port; `heddle ps` shows whether the application runs")
     .retry_if(true))
 }

@@ -13,18 +13,21 @@ use serde_json::{Value, json};
 use yarn_api::YarnError;
 use yarn_api::records::ApplicationId;
 
+pub use crate::cause_class::CauseClass;
 use crate::exit::Exit;
 use crate::findings;
 use crate::interrupt::Cause;
 use crate::kerberos_hint::kerberos_hint;
 
-/// A failed operation: what could not be done and to what, why, whether another try may help, and hints.
+/// A failed operation: what could not be done and to what, why, of which class the cause is, whether another
+/// try may help, and hints.
 pub struct Failure(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     what: String,
     cause: Option<Box<dyn Error + Send + Sync>>,
+    class: CauseClass,
     retry_helps: bool,
     hints: Vec<String>,
     usage: bool,
@@ -34,6 +37,10 @@ struct Inner {
     finding: Option<Finding>,
     /// The cause that was found, if the text does not tell it.
     found: Option<String>,
+    /// What is wrong with Kerberos, if that is the cause.
+    kerberos: Option<KerberosProblem>,
+    /// Whether Flink's own client would do what is refused here.
+    unsupported: bool,
 }
 
 impl Failure {
@@ -42,6 +49,7 @@ impl Failure {
         Self(Box::new(Inner {
             what: what.into(),
             cause: None,
+            class: CauseClass::Other,
             retry_helps: false,
             hints: Vec::new(),
             usage: false,
@@ -50,44 +58,65 @@ impl Failure {
             application: None,
             finding: None,
             found: None,
+            kerberos: None,
+            unsupported: false,
         }))
     }
 
     /// A failure because the command line itself is wrong.
     pub fn usage(what: impl Into<String>) -> Self {
-        let mut failure = Self::new(what);
+        let mut failure = Self::new(what).of_class(CauseClass::Usage);
         failure.0.usage = true;
         failure
     }
 
-    /// The failure of a command that was given up for `cause`. `what` says what still exists or still runs.
-    pub fn interrupted(cause: Cause, what: impl fmt::Display) -> Self {
-        Self::new(format!("{cause}: {what}")).with_exit(cause.into())
+    /// A failure because of a setting, of an environment variable or of a file of the configuration.
+    pub fn configuration(what: impl Into<String>) -> Self {
+        Self::new(what).of_class(CauseClass::Configuration)
     }
 
-    /// A failure to do `what` because of `cause`.
+    /// The failure of a command that was given up for `cause`. `what` says what still exists or still runs.
+    pub fn interrupted(cause: Cause, what: impl fmt::Display) -> Self {
+        let class = match cause {
+            Cause::Signal(_) | Cause::CallerGone => CauseClass::Interrupted,
+            Cause::MainEnded(_) => CauseClass::Program,
+        };
+        Self::new(format!("{cause}: {what}")).of_class(class).with_exit(cause.into())
+    }
+
+    /// A failure to do `what` because of `cause`, whose type tells the class, if it is a known one.
     pub fn because(what: impl Into<String>, cause: impl Error + Send + Sync + 'static) -> Self {
-        let mut failure = Self::new(what);
+        let mut failure = Self::new(what).of_class(CauseClass::of_error(&cause));
         failure.0.cause = Some(Box::new(cause));
         failure
     }
 
     /// A failure because of Kerberos, with a hint.
     pub(crate) fn kerberos(what: impl Into<String>, problem: KerberosProblem) -> Self {
-        Self::new(what).hint(kerberos_hint(problem))
+        // Java brings a Kerberos of its own.
+        let missing = problem == KerberosProblem::Library;
+        let mut failure = Self::new(what)
+            .of_class(CauseClass::of_kerberos(problem))
+            .hint(kerberos_hint(problem))
+            .unsupported_if(missing);
+        failure.0.kerberos = Some(problem);
+        failure
     }
 
-    /// Adds the hints for a failed call to a Hadoop service, and says whether another try may help.
+    /// Adds the hints for a failed call to a Hadoop service, and says of which class the cause is and whether
+    /// another try may help.
     pub fn with_rpc_hints(mut self, error: &RpcError) -> Self {
         self.0.hints.extend(rpc_hints(error));
-        self.retry_if(error.retry() != Retry::No)
+        self.of_class(CauseClass::of_rpc(error)).retry_if(error.retry() != Retry::No)
     }
 
     /// The failure for an error of the file system, whose text says what could not be done and to what.
     pub fn fs(error: &FsError) -> Self {
-        let mut failure = Self::new(error.to_string()).retry_if(error.retry() != Retry::No);
+        let mut failure = Self::new(error.to_string())
+            .of_class(CauseClass::of_fs(error))
+            .retry_if(error.retry() != Retry::No);
         failure.0.hints.extend(fs_hint(error).map(str::to_owned));
-        failure
+        failure.unsupported_if(matches!(error.kind(), FsErrorKind::Unsupported | FsErrorKind::EncryptionZone))
     }
 
     /// Adds a hint, unless the failure has the same hint already.
@@ -99,10 +128,71 @@ impl Failure {
         self
     }
 
+    /// Sets the class of the cause.
+    pub fn of_class(mut self, class: CauseClass) -> Self {
+        self.0.class = class;
+        self
+    }
+
+    /// The class of the cause.
+    pub fn class(&self) -> CauseClass {
+        self.0.class
+    }
+
+    /// What the diagnosis has found, if the failure is that of an application.
+    pub fn finding(&self) -> Option<&Finding> {
+        self.0.finding.as_ref()
+    }
+
     /// Sets whether another try may succeed.
     pub fn retry_if(mut self, helps: bool) -> Self {
         self.0.retry_helps = helps;
         self
+    }
+
+    /// Marks the failure as a refusal of something that heddle does not serve and Flink's own client does. A
+    /// caller may then do it with Flink's client. It is for refusals before YARN gets an application.
+    pub fn unsupported(self) -> Self {
+        self.unsupported_if(true)
+    }
+
+    /// The same if `refused` is true.
+    pub fn unsupported_if(mut self, refused: bool) -> Self {
+        self.0.unsupported |= refused;
+        if refused && self.0.class == CauseClass::Other {
+            self.0.class = CauseClass::Unsupported;
+        }
+        self
+    }
+
+    /// The same failure of a deployment of which YARN knows already: Flink's client would start another
+    /// application.
+    pub(crate) fn after_submission(mut self) -> Self {
+        self.0.unsupported = false;
+        self
+    }
+
+    /// Whether heddle has refused something that Flink's own client would do. Nothing was submitted then.
+    pub fn is_unsupported(&self) -> bool {
+        self.0.unsupported
+    }
+
+    /// Whether this process could not log in to Kerberos with what its surroundings give it. A program that
+    /// has started this one may have logged in by itself, so that its own calls of Hadoop succeed.
+    pub fn lacks_login(&self) -> bool {
+        use KerberosProblem::{Configuration, Expired, Library, NoCredentials};
+        matches!(self.0.kerberos, Some(NoCredentials | Expired | Configuration | Library))
+    }
+
+    /// What could not be done, and to what, without the cause.
+    pub fn what(&self) -> &str {
+        &self.0.what
+    }
+
+    /// Why it could not be done; `None` if the text of [`Failure::what`] says that already. The causes behind
+    /// it are its sources.
+    pub fn cause(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.0.cause.as_deref()
     }
 
     /// Sets the application that the failure is about, unless it is set already.
@@ -139,8 +229,8 @@ impl Failure {
         self
     }
 
-    /// Adds what the diagnosis has found. The cause is told unless the text tells it already, and what to set
-    /// comes before all other hints.
+    /// Adds what the diagnosis has found, and takes its class. The cause is told unless the text tells it
+    /// already, and what to set comes before all other hints.
     pub(crate) fn with_finding(mut self, finding: Finding) -> Self {
         let text = self.to_string();
         let mut hints = findings::new_hints(&finding, &text);
@@ -148,6 +238,7 @@ impl Failure {
         hints.append(&mut self.0.hints);
         self.0.hints = hints;
         self.0.found = (!findings::is_said(&finding, &text)).then(|| findings::one_line(&finding.text));
+        self.0.class = CauseClass::of_finding(&finding);
         self.0.finding = Some(finding);
         self
     }
@@ -203,10 +294,12 @@ impl Failure {
             "what": inner.what,
             "cause": inner.cause.as_ref().map(ToString::to_string),
             "causes": deeper,
+            "class": inner.class.word(),
             "hints": inner.hints,
             "application": inner.application.map(|id| id.to_string()),
             "retryHelps": inner.retry_helps,
             "usage": inner.usage,
+            "unsupported": inner.unsupported,
             "finding": inner.finding.as_ref().map(findings::to_json),
         })
     }
@@ -321,7 +414,7 @@ pub fn yarn_failure(error: &YarnError) -> Failure {
         Some(rpc) if rpc.remote().is_none() => format!("the ResourceManager does not answer: {error}"),
         _ => error.to_string(),
     };
-    let mut failure = Failure::new(text);
+    let mut failure = Failure::new(text).of_class(CauseClass::of_yarn(error));
     if let Some(rpc) = error.rpc() {
         failure = failure.with_rpc_hints(rpc);
         if rpc.is_unreachable() && rpc.address().starts_with("0.0.0.0") {
@@ -387,11 +480,11 @@ impl From<StoreError> for Failure {
             StoreError::Unreadable { path, cause } => {
                 Self::because(format!("cannot read {}", path.display()), cause)
             }
-            StoreError::Unusable(what) => Self::new(what),
-            StoreError::Changed(what) => Self::new(what).retry_if(true),
+            StoreError::Unusable(what) => Self::configuration(what),
+            StoreError::Changed(what) => Self::new(what).of_class(CauseClass::State).retry_if(true),
             StoreError::Untrusted { ref distrust, remedy, .. } => {
                 let Distrust { path, owner, .. } = distrust;
-                let failure = Self::new(error.to_string());
+                let failure = Self::new(error.to_string()).of_class(CauseClass::Permission);
                 let others = "yarn.staging-directory and heddle.store.dir name other places";
                 match remedy {
                     Remedy::Chmod(mode) => failure
@@ -443,6 +536,19 @@ mod tests {
     }
 
     #[test]
+    fn what_flinks_own_client_would_do() {
+        let refused = Failure::new("no such file system").unsupported();
+        assert!(refused.is_unsupported() && refused.to_json()["unsupported"] == true);
+        assert!(!refused.after_submission().is_unsupported(), "there would be two applications");
+        assert!(!Failure::new("no luck").unsupported_if(false).is_unsupported());
+        let kerberos = |problem| Failure::kerberos("cannot log in", problem);
+        assert!(kerberos(KerberosProblem::Library).is_unsupported());
+        let expired = kerberos(KerberosProblem::Expired);
+        assert!(expired.lacks_login() && !expired.is_unsupported());
+        assert!(!kerberos(KerberosProblem::ClockSkew).lacks_login());
+    }
+
+    #[test]
     fn what_the_diagnosis_has_found() {
         let failed = || Failure::new("the session has failed").hint("look");
         let finding = findings::tests::of_end(-104);
@@ -455,7 +561,8 @@ mod tests {
         assert!(lines[2].starts_with("hint: set taskmanager.memory.jvm-overhead.min: "), "{text}");
         assert_eq!(lines[3], "hint: look");
         assert_eq!(told.to_json()["finding"]["rule"], "worker-over-physical-memory");
-        assert_eq!(told.exit(), Exit::Failed);
+        assert_eq!((told.exit(), told.class()), (Exit::Failed, CauseClass::Resources));
+        assert_eq!(failed().class(), CauseClass::Other);
         // What YARN's diagnostics say already is not said once more.
         let said = Failure::new(format!("it has failed: {}", finding.text)).with_finding(finding);
         assert!(!said.render(false).contains("cause: "), "{said}");

@@ -19,6 +19,8 @@ pub enum Exit {
     ClosedPipe,
     /// A signal has interrupted this process.
     Interrupted(Signal),
+    /// A defect of heddle has ended this process. No command returns this.
+    Aborted,
     /// The JVM with the user's `main()` has ended with this exit code.
     Jvm(u8),
     /// The command has done what was asked, and this code is a part of its answer.
@@ -66,6 +68,8 @@ impl Exit {
             // A shell reports a program that SIGPIPE has ended with 128 plus the number of SIGPIPE.
             Self::ClosedPipe => 141,
             Self::Interrupted(signal) => 128 + signal.number(),
+            // SIGABRT, by which a program ends that panics.
+            Self::Aborted => 134,
             Self::Jvm(code) | Self::Answer(code) => code,
         }
     }
@@ -77,6 +81,7 @@ impl From<Cause> for Exit {
         match cause {
             Cause::Signal(signal) => Self::Interrupted(signal),
             Cause::MainEnded(code) => Self::Jvm(code),
+            Cause::CallerGone => Self::Failed,
         }
     }
 }
@@ -106,6 +111,10 @@ pub const MEANINGS: &[(Option<Exit>, &str)] = &[
     (
         Some(Exit::Interrupted(Signal::Hangup)),
         "The same by SIGHUP: the terminal is gone. Under `nohup` that signal has no effect.",
+    ),
+    (
+        Some(Exit::Aborted),
+        "heddle itself has a defect, which has ended it. The `error:` line says where; what was started may still run.",
     ),
     (
         None,
@@ -159,6 +168,7 @@ pub const DONE_WHEN: &[(&[&str], &str)] = &[
         &["store"],
         "The files are in the store, or the list was printed. `verify`: no file was found to be damaged.",
     ),
+    (&["adopt"], "The directory was made, or is up to date."),
     (&["memory"], "Flink and YARN would accept the sizes."),
     (&["completion", "man"], "It was printed or written."),
 ];
@@ -210,6 +220,15 @@ mod tests {
             assert!(exit.is_answer(), "{standing:?}");
         }
         assert!(!Exit::Failed.is_answer() && !Exit::Jvm(3).is_answer());
+    }
+
+    #[test]
+    fn each_end_has_a_meaning() {
+        let told: Vec<u8> = MEANINGS.iter().filter_map(|(exit, _)| *exit).map(Exit::code).collect();
+        let ends = [Exit::Done, Exit::Failed, Exit::ClosedPipe, Exit::Aborted];
+        for exit in ends.into_iter().chain(Signal::ALL.into_iter().map(Exit::Interrupted)) {
+            assert!(told.contains(&exit.code()), "{exit:?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::hadoop::Hadoop;
 use crate::ownership;
 use crate::report::Report;
@@ -34,7 +34,7 @@ pub async fn fetch(
     let storage = hadoop.patient(storage);
     let status = storage.status(url).await.map_err(|e| explain(url, &e))?;
     if status.is_dir {
-        return Err(Failure::new(format!("{url} is a directory, not a jar file")));
+        return Err(Failure::configuration(format!("{url} is a directory, not a jar file")));
     }
     let root = context
         .needed_cache_dir(&format!("a copy of {url}"))
@@ -52,9 +52,9 @@ pub async fn fetch(
             Trouble::Remote(e) => explain(url, &e),
             Trouble::Local(e) => Failure::because(format!("cannot copy {url} to {}", file.display()), e)
                 .hint("XDG_CACHE_HOME names another directory for such copies"),
-            Trouble::Changed => {
-                Failure::new(format!("{url} has changed while it was fetched")).retry_if(true)
-            }
+            Trouble::Changed => Failure::new(format!("{url} has changed while it was fetched"))
+                .of_class(CauseClass::State)
+                .retry_if(true),
         })?;
     }
     touch(&entry);
@@ -111,7 +111,7 @@ fn key(url: &str, status: &FileStatus) -> String {
 
 /// Sets the modification time of the directory, which tells when its jar was last used. The time of the jar
 /// itself must not change, because its hash is remembered together with that time.
-fn touch(entry: &Path) {
+pub(crate) fn touch(entry: &Path) {
     let touched = std::fs::File::open(entry).and_then(|d| d.set_modified(SystemTime::now()));
     if let Err(error) = touched {
         tracing::debug!(%error, path = %entry.display(), "use not noted");
@@ -155,7 +155,7 @@ async fn copy(mut reading: Reading, status: &FileStatus, entry: &Path, file: &Pa
 
 fn explain(url: &str, error: &FsError) -> Failure {
     let retry = error.retry() != hadoop_rpc::Retry::No;
-    match error.kind() {
+    let failure = match error.kind() {
         FsErrorKind::NotFound => Failure::new(format!("the jar {url} does not exist on {}", error.server()))
             .hint("check the path, for example with `hdfs dfs -ls`"),
         FsErrorKind::PermissionDenied => {
@@ -165,7 +165,8 @@ fn explain(url: &str, error: &FsError) -> Failure {
         FsErrorKind::Unsupported => Failure::new(format!("cannot fetch the jar {url}: {}", error.detail()))
             .hint("copy it to this machine, and name the copy"),
         _ => Failure::fs(error).retry_if(retry),
-    }
+    };
+    failure.of_class(CauseClass::of_fs(error))
 }
 
 #[cfg(test)]

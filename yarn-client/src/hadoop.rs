@@ -106,7 +106,7 @@ impl Hadoop {
             context.vars.get(name).filter(|v| !v.is_empty()).cloned().or_else(configured)
         };
         let mut conf = HadoopConf::load(&env, &lookup).map_err(|e| {
-            Failure::new(e.to_string())
+            Failure::configuration(e.to_string())
                 .hint("correct the file, or let HADOOP_CONF_DIR name a directory with a sound one")
         })?;
         if !conf.found() {
@@ -143,7 +143,7 @@ impl Hadoop {
         };
         let mut options =
             ClientOptions::of(&self.conf, self.login.clone(), &RmService::Client.security(), None)
-                .map_err(|e| Failure::new(e.to_string()))?;
+                .map_err(|e| Failure::configuration(e.to_string()))?;
         options.deadline = DEADLINE;
         let client = ApplicationClient::new(&self.conf, &options, retry).map_err(|e| yarn_failure(&e))?;
         let client = match Active::new(self.cache.as_deref(), &known) {
@@ -230,7 +230,7 @@ fn not_found(conf: &HadoopConf) -> Failure {
         .collect();
     let places =
         if looked.is_empty() { "no variable names a directory".to_owned() } else { looked.join(", ") };
-    Failure::new(format!(
+    Failure::configuration(format!(
         "no Hadoop configuration (core-site.xml, hdfs-site.xml, yarn-site.xml) found; looked in: {places}"
     ))
     .hint("set HADOOP_CONF_DIR to the directory that holds the cluster's core-site.xml and yarn-site.xml")

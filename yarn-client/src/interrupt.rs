@@ -1,5 +1,6 @@
-//! Represents what ends a command before its work is done: a signal to this process, or the end of the user's
-//! `main()`. The work of a command is told of it through a value, so that it can undo what it has done.
+//! Represents what ends a command before its work is done: a signal to this process, the end of the user's
+//! `main()`, or the end of the program for which the work is done. The work of a command is told of it
+//! through a value, so that it can undo what it has done.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -47,6 +48,8 @@ pub enum Cause {
     Signal(Signal),
     /// The JVM with the user's `main()` has ended with this code, and no job was submitted.
     MainEnded(u8),
+    /// The program that has asked for the work has ended, or does not want it any more.
+    CallerGone,
 }
 
 impl fmt::Display for Cause {
@@ -56,6 +59,7 @@ impl fmt::Display for Cause {
             Self::MainEnded(code) => {
                 write!(f, "main() ended with exit code {code} without submitting a job")
             }
+            Self::CallerGone => f.write_str("the calling program has gone"),
         }
     }
 }
@@ -118,6 +122,7 @@ mod tests {
         let codes = Signal::ALL.map(|signal| Exit::from(Cause::Signal(signal)).code());
         assert_eq!(codes, [129, 130, 143]);
         assert_eq!(Exit::from(Cause::MainEnded(3)).code(), 3);
+        assert_eq!(Exit::from(Cause::CallerGone), Exit::Failed);
     }
 
     #[tokio::test]

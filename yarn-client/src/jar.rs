@@ -13,7 +13,7 @@ use zip::result::ZipError;
 
 use crate::configuration::bad_value;
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::paths::{is_remote, without_scheme};
 
 /// The name of a jar's manifest. Upper and lower case do not matter.
@@ -81,13 +81,13 @@ impl JarInfo {
             let what = format!(
                 "No manifest found in jar file '{jar}'. The manifest is needed to point to the program's main class."
             );
-            return Err(Failure::new(what).hint(advice));
+            return Err(Failure::new(what).of_class(CauseClass::Program).hint(advice));
         }
         self.program_class.clone().or_else(|| self.main_class.clone()).ok_or_else(|| {
             let what = format!(
                 "Neither a 'Main-Class', nor a 'program-class' entry was found in the jar file. (The jar file is {jar}.)"
             );
-            Failure::new(what).hint(advice)
+            Failure::new(what).of_class(CauseClass::Program).hint(advice)
         })
     }
 
@@ -145,7 +145,7 @@ pub fn check_program(
         "The program's entry point class '{entry_point}' was not found in the jar file {}.",
         jar.display()
     );
-    let failure = Failure::new(what);
+    let failure = Failure::new(what).of_class(CauseClass::Program);
     let last = entry_point.rsplit('.').next().unwrap_or_default();
     let suffix = format!("/{last}");
     let similar = info.classes.iter().filter(|c| *c == last || c.ends_with(&suffix)).min();
@@ -164,7 +164,13 @@ pub fn only_jar(
     context: &Context,
 ) -> Result<Option<String>, Failure> {
     let configured = configuration.get(&options::PIPELINE_JARS).map_err(bad_value)?.unwrap_or_default();
-    let unlike: Vec<String> = configured.iter().filter(|c| !jars.contains(c)).cloned().collect();
+    // A path, and the URL of the same file, are one jar.
+    let place = |jar: &str| match is_remote(jar) {
+        true => PathBuf::from(jar),
+        false => context.path(without_scheme(jar)),
+    };
+    let known: Vec<PathBuf> = jars.iter().map(|jar| place(jar)).collect();
+    let unlike: Vec<String> = configured.iter().filter(|c| !known.contains(&place(c))).cloned().collect();
     jars.extend(unlike);
     if jars.len() > 1 || configured.len() > 1 {
         return Err(Failure::usage(format!(
@@ -176,14 +182,41 @@ pub fn only_jar(
     }
     let jar = jars.pop();
     if let Some(jar) = &jar {
-        let url = if is_remote(jar) {
-            jar.clone()
-        } else {
-            format!("file://{}", context.path(without_scheme(jar)).display())
-        };
+        let url = url_of(jar, context);
         configuration.set(options::PIPELINE_JARS.key, url, Origin::Derived("the program's jar".to_owned()));
     }
     Ok(jar)
+}
+
+/// The jars of an application whose `main()` is in none of them: those that the command line names, and those
+/// of `pipeline.jars`, which is set to all of them. A single jar is the jar of the application, as in Flink,
+/// whose class loader for the user's code reads it. Several jars are libraries on the class path, so that
+/// they see each other.
+pub fn several_jars(
+    mut jars: Vec<String>,
+    configuration: &mut Configuration,
+    context: &Context,
+) -> Result<(Option<String>, Vec<String>), Failure> {
+    for jar in configuration.get(&options::PIPELINE_JARS).map_err(bad_value)?.unwrap_or_default() {
+        if !jars.contains(&jar) {
+            jars.push(jar);
+        }
+    }
+    let urls: Vec<String> = jars.iter().map(|jar| url_of(jar, context)).collect();
+    if !urls.is_empty() {
+        let origin = Origin::Derived("the program's jars".to_owned());
+        configuration.set(options::PIPELINE_JARS.key, urls.join(";"), origin);
+    }
+    Ok(if jars.len() > 1 { (None, jars) } else { (jars.pop(), Vec::new()) })
+}
+
+/// The URL of a jar, for Flink.
+fn url_of(jar: &str, context: &Context) -> String {
+    if is_remote(jar) {
+        jar.to_owned()
+    } else {
+        format!("file://{}", context.path(without_scheme(jar)).display())
+    }
 }
 
 /// Refuses a path for which Flink fails later: Flink's client separates several jars by ';', and the
@@ -191,11 +224,11 @@ pub fn only_jar(
 pub fn check_path(path: &str) -> Result<(), Failure> {
     let name = path.rsplit('/').next().unwrap_or(path);
     if path.contains(';') {
-        return Err(Failure::new(format!("cannot run {path}: its path has the character ';'"))
+        return Err(Failure::configuration(format!("cannot run {path}: its path has the character ';'"))
             .hint("Flink separates jars by ';': rename the file or its directory, or make a copy"));
     }
     if name.contains(':') {
-        return Err(Failure::new(format!("cannot run {path}: its name has the character ':'")).hint(
+        return Err(Failure::configuration(format!("cannot run {path}: its name has the character ':'")).hint(
             "Flink loses files with such a name on their way to the JobManager: rename it, or make a copy",
         ));
     }
@@ -207,7 +240,7 @@ fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
     let failed = |e| Failure::because(format!("cannot read the jar file {shown}"), e);
     let file = File::open(path).map_err(failed)?;
     if !file.metadata().map_err(failed)?.is_file() {
-        return Err(Failure::new(format!("the jar file {shown} is not a file")));
+        return Err(Failure::configuration(format!("the jar file {shown} is not a file")));
     }
     ZipArchive::new(BufReader::new(file)).map_err(|e| {
         // The message of the zip library is about the parts of a zip file, which does not help a user.
@@ -216,6 +249,7 @@ fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
             _ => "it is not a zip archive, or only a part of one".to_owned(),
         };
         Failure::new(format!("{shown} is not a jar file: {why}"))
+            .of_class(CauseClass::Program)
             .hint("the first word behind the options is the jar, the words behind it are the program's arguments")
             .hint("if it was copied, check that the copy is whole")
     })
@@ -223,6 +257,7 @@ fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>, Failure> {
 
 fn unreadable(path: &Path, error: impl std::error::Error + Send + Sync + 'static) -> Failure {
     Failure::because(format!("cannot read the jar file {}: it is damaged", path.display()), error)
+        .of_class(CauseClass::Program)
 }
 
 /// The classes in a jar, as paths without `.class`. Classes for later releases of Java count like the others.
@@ -264,6 +299,7 @@ fn attribute(manifest: &str, name: &str) -> Option<String> {
 mod tests {
     use std::io::{Cursor, Write};
 
+    use flink_model::config::FileFormat;
     use proptest::prelude::*;
     use zip::ZipWriter;
     use zip::write::SimpleFileOptions;
@@ -298,6 +334,32 @@ mod tests {
             let failure = check_path(wrong).unwrap_err();
             assert!(failure.to_string().contains(sign), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_path_and_its_url_are_one_jar() {
+        let context = Context {
+            vars: Default::default(),
+            cwd: "/w".into(),
+            exe: "/heddle".into(),
+            user: "ann".into(),
+            waits: Default::default(),
+            logins: Default::default(),
+        };
+        let key = options::PIPELINE_JARS.key;
+        let of = |jars: &[&str], configured: &str| {
+            let mut configuration = Configuration::new(FileFormat::Standard);
+            configuration.set_dynamic(key, configured);
+            let jars = jars.iter().map(|jar| (*jar).to_owned()).collect();
+            let jar = only_jar(jars, &mut configuration, &context)?;
+            Ok::<_, Failure>((jar, configuration.text(key)))
+        };
+        let one = of(&["a.jar"], "file:/w/a.jar").unwrap();
+        assert_eq!(one, (Some("a.jar".to_owned()), Some("file:///w/a.jar".to_owned())));
+        let alone = of(&[], "hdfs:///w/a.jar").unwrap();
+        assert_eq!(alone.0.as_deref(), Some("hdfs:///w/a.jar"));
+        assert!(of(&["a.jar"], "file:/w/b.jar").unwrap_err().is_usage());
+        assert!(of(&["/w/a.jar"], "hdfs:///w/a.jar").unwrap_err().is_usage());
     }
 
     #[test]

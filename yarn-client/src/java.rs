@@ -43,7 +43,7 @@ impl Java {
                 if !is_executable(&java) {
                     let what =
                         format!("no Java in {} ({origin}): bin/java is not a program there", home.display());
-                    return Err(Failure::new(what)
+                    return Err(Failure::configuration(what)
                         .hint(format!("set {origin} to the directory of a Java installation")));
                 }
                 (origin, Some(java))
@@ -51,7 +51,7 @@ impl Java {
             _ => ("the PATH", context.on_path("java")),
         };
         let path = path.ok_or_else(|| {
-            Failure::new(
+            Failure::configuration(
                 "no Java on this machine: neither env.java.home, JAVA_HOME nor the PATH leads to one",
             )
             .hint(ELSEWHERE)

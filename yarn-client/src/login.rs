@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::configuration::{bad_value, text};
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::logins::{Prefer, Tickets, Via, Wanted};
 use crate::variables;
 
@@ -45,7 +45,7 @@ pub(crate) fn keytab(
     let [keytab, principal] = [&options::KERBEROS_KEYTAB, &options::KERBEROS_PRINCIPAL];
     let alone = |set: &Opt<String>, missing: &Opt<String>| {
         let what = format!("{} is set without {}", named(configuration, set), missing.key);
-        Failure::new(what).hint("set both, or neither of them to use the tickets of kinit")
+        Failure::configuration(what).hint("set both, or neither of them to use the tickets of kinit")
     };
     match (text(configuration, keytab), text(configuration, principal)) {
         (None, None) => Ok(None),
@@ -115,7 +115,7 @@ async fn in_thread(wanted: Wanted, conf: HadoopConf) -> Result<(Login, Via), Fai
     thread.spawn(work).map_err(|e| Failure::because(CANNOT, e))?;
     match timeout(WITHIN, wait).await {
         Ok(Ok(done)) => done,
-        Ok(Err(e)) => Err(Failure::because(CANNOT, e)),
+        Ok(Err(e)) => Err(Failure::because(CANNOT, e).of_class(CauseClass::Internal)),
         Err(_) => Err(Failure::kerberos(
             format!("{CANNOT}: no KDC has answered within {} s", WITHIN.as_secs()),
             KerberosProblem::KdcUnreachable,
@@ -146,7 +146,7 @@ fn wanted(
 }
 
 fn bad_conf(error: ConfError) -> Failure {
-    Failure::new(error.to_string()).hint(
+    Failure::configuration(error.to_string()).hint(
         "correct it there: in the files of HADOOP_CONF_DIR, or in flink.hadoop.* of Flink's configuration",
     )
 }
@@ -268,7 +268,7 @@ fn short_name(principal: &str, conf: &HadoopConf) -> Result<String, Failure> {
         principal.rsplit_once('@').map(|(_, realm)| realm.to_owned()).unwrap_or_default()
     });
     AuthToLocal::read(conf, &realm).map_err(bad_conf)?.short_name(principal).map_err(|e| {
-        Failure::new(e.to_string()).hint(
+        Failure::configuration(e.to_string()).hint(
             "core-site.xml must have the rules that the cluster's servers have, and krb5.conf (KRB5_CONFIG) the default realm",
         )
     })

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use flink_model::config::shown_all;
 use yarn_api::records::ApplicationId;
 
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::ownership::{self, Distrust};
 use crate::session_settings::is_written;
 
@@ -85,11 +85,11 @@ pub fn read(path: &Path) -> Result<Found, Failure> {
     let values = parse(&text);
     let Some(id) = values.get(APPLICATION_ID) else {
         let what = format!("the YARN properties file {} names no application id", path.display());
-        return Err(Failure::new(what).hint(delete()));
+        return Err(Failure::new(what).of_class(CauseClass::Local).hint(delete()));
     };
     let application_id = id.parse().map_err(|e| {
         let what = format!("the YARN properties file {} holds a bad application id {id:?}", path.display());
-        Failure::because(what, e).hint(delete())
+        Failure::because(what, e).of_class(CauseClass::Local).hint(delete())
     })?;
     let dynamic_properties = values.get(DYNAMIC_PROPERTIES).map(|v| split_properties(v)).unwrap_or_default();
     Ok(Found::Session(SessionFile { application_id, dynamic_properties }))

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use flink_rest::{RestAddress, RestClient, RestError, RestTimeouts};
 use tokio::net::TcpStream;
 
-use crate::error::{Failure, RestFailure};
+use crate::error::{CauseClass, Failure, RestFailure};
 use crate::target::Cluster;
 
 /// The time limit for a connection. A machine that can be reached answers within milliseconds.
@@ -72,7 +72,7 @@ impl Cluster {
             }
             None => Failure::new(format!("no JobManager can be reached at {address}: {why}")),
         };
-        self.advise(failure)
+        self.advise(failure.of_class(CauseClass::Unreachable))
     }
 
     fn advise(&self, failure: Failure) -> Failure {

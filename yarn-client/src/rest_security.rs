@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use flink_model::config::Configuration;
 use flink_model::options;
 use flink_model::ssl::{self, RestSsl, SslError};
+use flink_rest::keystore::KeyStoreError;
 use flink_rest::{RestAddress, Scheme, Tls, TlsError, WrittenAddress};
 
 use crate::context::Context;
@@ -112,17 +113,32 @@ impl RestSecurity {
 pub(crate) fn bad_setting(error: SslError) -> Failure {
     match error {
         SslError::Value(error) => crate::configuration::bad_value(error),
-        error => Failure::because("cannot speak TLS with REST interfaces", error)
-            .hint("docs/security.md has an example with all keys"),
+        error => {
+            let refused = matches!(error, SslError::StoreType { .. });
+            Failure::because("cannot speak TLS with REST interfaces", error)
+                .hint("docs/security.md has an example with all keys")
+                .unsupported_if(refused)
+        }
     }
 }
 
 fn no_tls(error: TlsError) -> Failure {
     let hint = error.hint();
-    let failure = Failure::because("cannot speak TLS with REST interfaces", error);
+    let refused = is_javas(&error);
+    let failure = Failure::because("cannot speak TLS with REST interfaces", error).unsupported_if(refused);
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+/// Whether Java may be able to do what heddle is not.
+fn is_javas(error: &TlsError) -> bool {
+    use KeyStoreError::{Jceks, Undecodable, Unknown};
+    match error {
+        TlsError::Unsupported { .. } => true,
+        TlsError::Store { source, .. } => matches!(source, Jceks | Undecodable(_) | Unknown),
+        _ => false,
     }
 }
 
@@ -207,8 +223,12 @@ pub(crate) mod tests {
         assert!(failure.contains("hint: check security.ssl.rest.truststore-password"), "{failure}");
         assert!(!failure.contains("x1y2z3"));
         assert!(security(&wrong[1..]).is_ok());
-        let failure = security(&[TLS, TRUST[0]]).unwrap_err().render(false);
+        let failure = security(&[TLS, TRUST[0]]).unwrap_err();
+        assert!(!failure.is_unsupported(), "Flink's client cannot do it either");
+        let failure = failure.render(false);
         assert!(failure.contains("neither security.ssl.rest.truststore-password nor"), "{failure}");
+        let of_java = [TLS, TRUST[0], TRUST[1], ("security.ssl.rest.truststore-type", "BCFKS")];
+        assert!(security(&of_java).unwrap_err().is_unsupported());
         assert!(security(&[("security.ssl.rest.enabled", "perhaps")]).is_err());
     }
 }

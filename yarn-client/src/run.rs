@@ -2,9 +2,10 @@
 //!
 //! Flink's client gets only the address of the JobManager, and nothing of YARN or Hadoop. So it starts in
 //! half the time, and what the program prints, collects and returns is the same as with Flink's own scripts.
-//! For `hdfs://` it gets a small jar with a file system that runs `heddle client-fs`, unless the user has put
-//! Hadoop's classes on the class path. heddle's process stays the parent of the JVM (see
-//! [`crate::client_run`]), so that it can say in one line why the JVM has failed.
+//! For `hdfs://` it gets a small jar with a file system that runs `heddle client-fs`, unless Hadoop's classes
+//! are on the class path: the user has put them there, or heddle does (see [`crate::hadoop_jars`]). heddle's
+//! process stays the parent of the JVM (see [`crate::client_run`]), so that it can say in one line why the
+//! JVM has failed.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -17,7 +18,8 @@ use flink_rest::RestAddress;
 
 use crate::configuration::text;
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
+use crate::hadoop_jars::HadoopJars;
 use crate::java::Java;
 use crate::report::Report;
 use crate::setup::Setup;
@@ -77,11 +79,12 @@ pub enum JobManager<'a> {
 }
 
 /// Makes the command that starts the JVM of Flink's own client: `verb` with the words `given`, on the cluster
-/// of `job_manager` if one is needed. It is a failure if no suitable Java is found or if Flink's jars cannot
-/// be read.
+/// of `job_manager` if one is needed, and with Hadoop's classes if there are any for it. It is a failure if
+/// no suitable Java is found or if Flink's jars cannot be read.
 pub fn client(
     context: &Context,
     setup: &Setup,
+    hadoop: &HadoopJars,
     job_manager: Option<JobManager<'_>>,
     verb: &str,
     given: &ClientWords,
@@ -89,14 +92,20 @@ pub fn client(
 ) -> Result<Command, Failure> {
     let configured_home = text(&setup.configuration, &options::JAVA_HOME);
     let java = Java::find(context, configured_home.as_deref())?;
-    let mut jvm_options = words(context.var(variables::JVM_ARGS));
+    // What is in front counts less.
+    let mut jvm_options: Vec<String> = hadoop.kerberos_option(context).into_iter().collect();
+    jvm_options.extend(words(context.var(variables::JVM_ARGS)));
     jvm_options.extend(java_options(context, setup, java.version));
-    java.check(setup.release, context.var(variables::HADOOP_CLASSPATH).is_some(), report)?;
+    let without_hadoop = context.var(variables::HADOOP_CLASSPATH).is_none() && hadoop.is_empty();
+    java.check(setup.release, !without_hadoop, report)?;
     let mut path = class_path(context, setup)?;
-    let without_hadoop = context.var(variables::HADOOP_CLASSPATH).is_none();
     if without_hadoop {
         path.push(":");
         path.push(context.own_file(FILE_SYSTEM)?);
+        path.push(HERE);
+    } else if !hadoop.is_empty() {
+        path.push(":");
+        path.push(hadoop.class_path()?);
         path.push(HERE);
     }
     #[expect(clippy::disallowed_methods, reason = "this is where main() is started")]
@@ -139,6 +148,7 @@ pub fn client(
         "FLINK_BIN_DIR",
         context.var(variables::FLINK_BIN_DIR).map_or_else(|| flink.root.join("bin"), PathBuf::from),
     );
+    context.hand_on_flink_home(&mut command);
     Ok(command)
 }
 
@@ -224,16 +234,24 @@ fn default_log_directory(context: &Context, flink: &Path) -> PathBuf {
 }
 
 /// The class path: the jars of `lib` in the order of their names, with the flink-dist jar last, and then what
-/// the user has put into `HADOOP_CLASSPATH`, if it is set.
+/// the user has put into `HADOOP_CLASSPATH`, if it is set. The paths are those in the real directory, so that
+/// a class data archive serves each name that leads there.
 fn class_path(context: &Context, setup: &Setup) -> Result<OsString, Failure> {
+    let given = &setup.flink.lib;
+    let lib = given.canonicalize().unwrap_or_else(|_| given.clone());
+    let dist_jar = match setup.flink.dist_jar.strip_prefix(given) {
+        Ok(name) => lib.join(name),
+        Err(_) => setup.flink.dist_jar.clone(),
+    };
     let mut jars = Vec::new();
-    collect_jars(&setup.flink.lib, &mut jars)?;
-    jars.retain(|jar| *jar != setup.flink.dist_jar);
+    collect_jars(&lib, &mut jars)?;
+    jars.retain(|jar| *jar != dist_jar);
     jars.sort();
-    jars.push(setup.flink.dist_jar.clone());
+    jars.push(dist_jar);
     let joined = std::env::join_paths(jars);
     let mut path = joined.map_err(|e| {
         Failure::because(format!("cannot make a class path of {}", setup.flink.lib.display()), e)
+            .of_class(CauseClass::Configuration)
     })?;
     if let Some(hadoop) = context.var(variables::HADOOP_CLASSPATH) {
         // As in Flink's scripts, a variable that is not set gives an empty entry, which stands for the

@@ -4,6 +4,7 @@ use flink_model::config::{Configuration, FileFormat};
 
 use super::*;
 use crate::context::FlinkHome;
+use crate::hadoop_jars;
 use crate::report::Silent;
 
 struct Fixture {
@@ -52,11 +53,15 @@ fn fixture(vars: &[(&str, &str)], pairs: &[(&str, &str)]) -> Fixture {
 }
 
 fn line(fixture: &Fixture, options: &[&str], program: &[&str]) -> Vec<String> {
+    line_with(fixture, &HadoopJars::default(), options, program)
+}
+
+fn line_with(fixture: &Fixture, hadoop: &HadoopJars, options: &[&str], program: &[&str]) -> Vec<String> {
     let address = RestAddress::plain("[::1]", 8081);
     let list = |words: &[&str]| words.iter().map(OsString::from).collect();
     let arguments = ClientWords { options: list(options), program: list(program) };
     let at = Some(JobManager::At(&address));
-    let command = client(&fixture.context, &fixture.setup, at, "run", &arguments, &Silent).unwrap();
+    let command = client(&fixture.context, &fixture.setup, hadoop, at, "run", &arguments, &Silent).unwrap();
     let dir = fixture.dir.path().display().to_string();
     command.get_args().map(|a| a.to_string_lossy().replace(&dir, "DIR")).collect()
 }
@@ -115,6 +120,42 @@ fn the_client_gets_a_file_system_unless_there_is_hadoops() {
     assert!(!words.iter().any(|w| w.contains("client-fs") || w.contains("client.fs")), "{words:?}");
 }
 
+#[tokio::test]
+async fn hadoops_classes_stand_behind_flinks_and_take_the_place_of_the_file_system() {
+    let mut fixture = fixture(&[], &[]);
+    let at = |name: &str| fixture.dir.path().join(name);
+    for (directory, file) in [("hadoop", "hadoop-client-api-3.3.6.jar"), ("conf", "core-site.xml")] {
+        std::fs::create_dir_all(at(directory)).unwrap();
+        std::fs::write(at(directory).join(file), "<configuration/>").unwrap();
+    }
+    let (jars, conf) = (at("hadoop").display().to_string(), at("conf").display().to_string());
+    fixture.context.vars.insert("HADOOP_CONF_DIR".to_owned(), conf);
+    fixture.setup.configuration.set_dynamic("heddle.hadoop.jars", jars);
+    let hadoop = hadoop_jars::find(&fixture.context, &fixture.setup.configuration, &Silent).await.unwrap();
+    let words = line_with(&fixture, &hadoop, &[], &[]);
+    let end = "DIR/flink/lib/flink-dist-1.20.1.jar:DIR/hadoop/hadoop-client-api-3.3.6.jar:DIR/conf:";
+    assert!(words.iter().any(|w| w.ends_with(end)), "{words:?}");
+    assert!(!words.iter().any(|w| w.contains("client-fs") || w.contains("client.fs")), "{words:?}");
+}
+
+#[test]
+fn the_class_path_has_the_real_directory() {
+    let mut fixture = fixture(&[], &[]);
+    let other = fixture.dir.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::os::unix::fs::symlink(fixture.dir.path().join("flink/lib"), other.join("lib")).unwrap();
+    fixture.context.vars.insert("FLINK_HOME".into(), other.display().to_string());
+    fixture.setup.flink = FlinkHome::find(&fixture.context).unwrap();
+    let words = line(&fixture, &[], &[]);
+    let begin = "DIR/flink/lib/a.jar:DIR/flink/lib/b.jar:DIR/flink/lib/sub/c.jar:DIR/flink/lib/flink-dist-1.20.1.jar:";
+    assert!(words.iter().any(|word| word.starts_with(begin)), "{words:?}");
+    // Everything else is that of the directory that was named.
+    assert!(
+        words.contains(&"-Dlogback.configurationFile=file:DIR/other/conf/logback.xml".to_owned()),
+        "{words:?}"
+    );
+}
+
 #[test]
 fn high_availability_does_not_hide_the_address() {
     let words = line(&fixture(&[], &[("high-availability.type", "zookeeper")]), &[], &[]);
@@ -127,7 +168,8 @@ fn high_availability_does_not_hide_the_address() {
 fn without_java_the_way_out_is_told() {
     let mut fixture = fixture(&[], &[]);
     fixture.context.vars.remove("JAVA_HOME");
+    let (hadoop, nothing) = (HadoopJars::default(), ClientWords::default());
     let failure =
-        client(&fixture.context, &fixture.setup, None, "run", &ClientWords::default(), &Silent).unwrap_err();
+        client(&fixture.context, &fixture.setup, &hadoop, None, "run", &nothing, &Silent).unwrap_err();
     assert!(failure.hints().iter().any(|h| h.contains("--main cluster")), "{failure}");
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 
-use crate::error::{Failure, yarn_failure};
+use crate::error::{CauseClass, Failure, yarn_failure};
 
 /// The time that an application has to end after it was told to.
 pub const STOP_WITHIN: Duration = Duration::from_secs(30);
@@ -20,6 +20,7 @@ pub async fn kill(yarn: &ApplicationClient, id: ApplicationId, reason: &str) -> 
             return Err(Failure::new(format!(
                 "YARN has not ended the application {id} within 30 s of being asked"
             ))
+            .of_class(CauseClass::Timeout)
             .hint(format!("`heddle kill {id}` asks again")));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

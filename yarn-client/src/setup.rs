@@ -30,7 +30,12 @@ impl Setup {
     /// Finds the distribution, and loads its configuration. It is a failure if there is none or if its files
     /// cannot be used.
     pub fn load(context: &Context) -> Result<Self, Failure> {
-        let flink = FlinkHome::find(context)?;
+        Self::of(context, FlinkHome::find(context)?)
+    }
+
+    /// Loads the configuration of a distribution whose places are known. It is a failure if its release is
+    /// not served, or if its files cannot be used.
+    pub fn of(context: &Context, flink: FlinkHome) -> Result<Self, Failure> {
         let release = release_of(&flink.dist_jar)?;
         let (configuration, warnings) = load_configuration(context, &flink.conf, release)?;
         Ok(Self { flink, release, configuration, warnings })
@@ -43,12 +48,13 @@ pub fn release_of(dist_jar: &Path) -> Result<Release, Failure> {
     let name = dist_jar.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     match Release::from_dist_jar(name) {
         Some(Ok(release)) => Ok(release),
-        Some(Err(e)) => Err(Failure::because(format!("cannot use {}", dist_jar.display()), e)),
-        None => Err(Failure::new(format!(
+        Some(Err(e)) => Err(Failure::because(format!("cannot use {}", dist_jar.display()), e).unsupported()),
+        None => Err(Failure::configuration(format!(
             "{} is not a flink-dist jar: its name does not tell the release",
             dist_jar.display()
         ))
-        .hint("the jar's name must be like flink-dist-1.20.1.jar")),
+        .hint("the jar's name must be like flink-dist-1.20.1.jar")
+        .unsupported()),
     }
 }
 
@@ -63,7 +69,7 @@ pub fn configuration_if_any(
             let (configuration, warnings) = load_configuration(context, &flink.conf, release)?;
             Ok((Some(flink), configuration, warnings))
         }
-        Err(failure) if context.var(variables::FLINK_HOME).is_some() => Err(failure),
+        Err(failure) if FlinkHome::is_named(context) => Err(failure),
         Err(_) => Ok((None, Configuration::new(FileFormat::Standard), Vec::new())),
     }
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::configuration::text;
 use crate::context::Context;
 use crate::deploy::{Library, libraries};
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::hadoop::Hadoop;
 use crate::report::Report;
 use crate::setup::Setup;
@@ -178,6 +178,7 @@ pub async fn contents(
     let url = store.url()?;
     let Some(entries) = store.contents().await? else {
         return Err(Failure::new(format!("there is no store in {url}"))
+            .of_class(CauseClass::NotFound)
             .hint("`heddle store publish` fills one; heddle.store.dir names it"));
     };
     let mut files = Vec::new();

@@ -5,7 +5,7 @@ use artifact_store::{Distrust, below, check_own, check_private, is_common};
 use flink_model::local_resource::{LocalResource, LocalResourceKind, Visibility};
 use hadoop_fs::{FileStatus, Source, Storage, WriteOptions};
 
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 
 /// The name of the directory that holds the directories of all applications. It is in the staging directory.
 pub(crate) const APPLICATIONS: &str = ".flink";
@@ -122,6 +122,7 @@ impl ApplicationDir {
         let found = self.storage.status(path).await.map_err(fs)?;
         check(&found, self.storage.user()).map_err(|distrust| {
             Failure::new(format!("cannot {PUT_FILES} {path}: {distrust}"))
+                .of_class(CauseClass::Permission)
                 .hint("who can write there could exchange what runs as you; delete the directory, or have it deleted")
                 .hint("yarn.staging-directory names another directory; without it, your home directory is used")
         })

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use artifact_store::now_ms;
 use flink_model::config::{Configuration, Origin};
+use flink_model::options::Opt;
 use flink_model::{options, ssl};
 use flink_rest::{Answer, ParseAddressError, Probe, RestAddress, WrittenAddress, bracketed};
 use yarn_api::ApplicationClient;
@@ -21,6 +22,7 @@ use crate::patience::Wait;
 use crate::properties::Found;
 use crate::report::Report;
 use crate::rest_security::RestSecurity;
+use crate::session_name::Named;
 use crate::session_settings::is_taken;
 use crate::{leftovers, login, properties};
 
@@ -55,6 +57,8 @@ pub enum Target {
         /// The properties file, if the id comes from there.
         from_file: Option<PathBuf>,
     },
+    /// The running session with this name, for whose id the ResourceManager is asked.
+    Session(String),
 }
 
 /// A cluster whose address is known.
@@ -97,9 +101,11 @@ impl Cluster {
 
 /// Chooses the cluster in the same order as Flink: the target (`-t`, `execution.target`) if there is one, an
 /// application id (`-yid`, `-D`, configuration), `-m host:port`, the properties file, and at last the
-/// configured REST address. `configuration` holds the options; the dynamic properties in the properties file
-/// are added to it. It is a failure if an option has a bad value, if TLS is wanted and cannot be set up, if
-/// the keytab cannot be used, or if a cluster on YARN is wanted and nothing names an application.
+/// configured REST address. The name of a session counts as an id does, but one on the command line wins over
+/// an id in the configuration, and the other way round. `configuration` holds the options; the dynamic
+/// properties in the properties file are added to it. It is a failure if an option has a bad value, if TLS is
+/// wanted and cannot be set up, if the keytab cannot be used, or if a cluster on YARN is wanted and nothing
+/// names an application.
 pub fn choose(
     job_manager: Option<&str>,
     configuration: &mut Configuration,
@@ -114,6 +120,9 @@ pub fn choose(
     without_effect(job_manager, configuration).iter().for_each(|warning| report.warn(warning));
     if kind.as_deref() == Some(REMOTE) {
         return configured_address(configuration, &security).map(Target::Address);
+    }
+    if let Some(name) = named_session(configuration, kind.as_deref(), address.is_some() && kind.is_none()) {
+        return Ok(Target::Session(name));
     }
     if let Some(id) = text(configuration, &options::APPLICATION_ID) {
         let id = parse_id(&id)?;
@@ -136,13 +145,31 @@ pub fn choose(
         }
     }
     if on_yarn || kind.is_some() {
-        return Err(Failure::new(
+        return Err(Failure::configuration(
             "no cluster id was specified: the command does not say which YARN application to use",
         )
-        .hint("name it with -Dyarn.application.id=application_… (or -yid)")
+        .hint("name it with -Dyarn.application.id=application_… (or -yid), or a session with -Dheddle.session=<name>")
         .hint("`yarn-session.sh -d` starts a session; the commands after it find that one by themselves"));
     }
     configured_address(configuration, &security).map(Target::Assumed)
+}
+
+/// The name of the session to use, if that counts: on the command line it counts unless an id is there, too;
+/// in the configuration it counts unless there is an id or the command line has an address.
+fn named_session(configuration: &Configuration, kind: Option<&str>, has_address: bool) -> Option<String> {
+    let name = text(configuration, &options::SESSION)?;
+    let has_id = text(configuration, &options::APPLICATION_ID).is_some();
+    let counts = if is_said(configuration, &options::SESSION) {
+        !has_id || !is_said(configuration, &options::APPLICATION_ID)
+    } else {
+        !has_id && !has_address
+    };
+    (counts && matches!(kind, None | Some("yarn-session"))).then_some(name)
+}
+
+/// Whether the command line sets an option.
+fn is_said<T>(configuration: &Configuration, option: &Opt<T>) -> bool {
+    matches!(configuration.origin(option), Origin::Flag(_) | Origin::Dynamic)
 }
 
 /// Adds the settings with which a session was started, as far as they are taken from the properties file. The
@@ -190,13 +217,19 @@ pub fn without_effect(job_manager: Option<&str>, configuration: &Configuration) 
             format!("{key} is {} ({}){asked}", entry.value.text(), entry.origin)
         })
     };
+    let named_id =
+        || id.map(|(_, id)| format!("the application {} is named ({})", id.value.text(), id.origin));
+    let kind = target.map(|(_, entry)| entry.value.text().trim().to_lowercase());
+    let session =
+        named_session(configuration, kind.as_deref(), job_manager.is_some_and(|named| named != ON_YARN));
     let mut list = Vec::new();
     if let Some(named) = job_manager {
-        let why = match id {
+        let why = match (&session, id) {
             _ if named == ON_YARN => by_target().filter(|_| remote),
-            Some((_, id)) if !remote => {
-                Some(format!("the application {} is named ({})", id.value.text(), id.origin))
+            (Some(name), _) => {
+                Some(format!("the session {name} is named ({})", configuration.origin(&options::SESSION)))
             }
+            (None, Some(_)) if !remote => named_id(),
             _ => by_target(),
         };
         list.extend(why.map(|why| format!("-m {named} has no effect: {why}")));
@@ -206,6 +239,16 @@ pub fn without_effect(job_manager: Option<&str>, configuration: &Configuration) 
         && let Some(why) = by_target()
     {
         list.push(format!("the application {} ({}) is not asked: {why}", id.value.text(), id.origin));
+    }
+    if session.is_none()
+        && is_said(configuration, &options::SESSION)
+        && let Some(name) = text(configuration, &options::SESSION)
+        && let Some(why) = by_target().filter(|_| kind.as_deref() != Some("yarn-session")).or_else(named_id)
+    {
+        list.push(format!(
+            "the session {name} ({}) is not asked: {why}",
+            configuration.origin(&options::SESSION)
+        ));
     }
     list
 }
@@ -235,14 +278,16 @@ pub async fn locate_waiting(
     context: &Context,
     report: &dyn Report,
 ) -> Result<Cluster, Failure> {
-    let (id, from_file) = match target {
+    let (named, from_file) = match target {
         Target::Address(address) => return Ok(Cluster::at(address, false)),
         Target::Assumed(address) => return Ok(Cluster::at(address, true)),
-        Target::Application { id, from_file } => (id, from_file),
+        Target::Application { id, from_file } => (Named::Id(id), from_file),
+        Target::Session(name) => (Named::Session(name), None),
     };
     let security = RestSecurity::of(configuration, context)?;
     let hadoop = Hadoop::load(context, configuration).await?.waiting(wait);
     let yarn = hadoop.yarn()?;
+    let id = named.id(&hadoop).await?;
     let found = application_report(&yarn, id).await;
     if found.as_ref().is_ok_and(|report| report.state.is_final()) {
         let base: Option<String> = text(configuration, &options::STAGING_DIRECTORY);

@@ -111,6 +111,65 @@ fn an_id_wins_over_the_file() {
 }
 
 #[test]
+fn the_name_of_a_session_counts_as_an_id_does() {
+    let fixture = fixture();
+    fixture.session_file();
+    let (name, id) = (("heddle.session", "etl"), ("yarn.application.id", ID));
+    let target = |name| ("execution.target", name);
+    let named = Target::Session("etl".into());
+    for (job_manager, pairs, chosen, warning) in [
+        (None, vec![name], named.clone(), None),
+        (None, vec![name, target("yarn-session")], named.clone(), None),
+        (Some("yarn-cluster"), vec![name], named.clone(), None),
+        (Some("h:1"), vec![name], named.clone(), Some("-m h:1 has no effect: the session etl is named")),
+        (None, vec![name, id], application(None), Some("the session etl (-D) is not asked: the application")),
+        (
+            None,
+            vec![name, id, target("yarn-application")],
+            application(None),
+            Some("is not asked: execution.t"),
+        ),
+        (
+            None,
+            vec![name, target("remote")],
+            address("localhost:8081"),
+            Some("is not asked: execution.target is"),
+        ),
+    ] {
+        assert_eq!(fixture.choose(job_manager, &pairs).unwrap(), chosen, "{job_manager:?} {pairs:?}");
+        let mut configuration = Configuration::new(FileFormat::Standard);
+        pairs.iter().for_each(|(key, value)| configuration.set_dynamic(*key, *value));
+        let told = without_effect(job_manager, &configuration);
+        assert_eq!(told.len(), usize::from(warning.is_some()), "{told:?}");
+        assert!(warning.is_none_or(|warning| told[0].contains(warning)), "{told:?}");
+    }
+
+    // What the command line says wins over the configuration.
+    let in_file = || Origin::File { file: "config.yaml".into(), line: 1 };
+    let said = |job_manager, set: &dyn Fn(&mut Configuration)| {
+        let mut configuration = Configuration::new(FileFormat::Standard);
+        configuration.set_dynamic("yarn.properties-file.location", fixture.dir.path().to_str().unwrap());
+        set(&mut configuration);
+        assert_eq!(without_effect(job_manager, &configuration), Vec::<String>::new());
+        choose(job_manager, &mut configuration, &fixture.context, &Silent).unwrap()
+    };
+    let name_in_file =
+        |configuration: &mut Configuration| configuration.set("heddle.session", "etl", in_file());
+    assert_eq!(said(None, &name_in_file), named);
+    assert_eq!(said(Some("h:1"), &name_in_file), address("h:1"));
+    let both = |configuration: &mut Configuration| {
+        name_in_file(configuration);
+        configuration.set_dynamic("yarn.application.id", ID);
+    };
+    assert_eq!(said(None, &both), application(None));
+    let other = |configuration: &mut Configuration| {
+        configuration.set("yarn.application.id", ID, in_file());
+        configuration.set_dynamic("heddle.session", "etl");
+    };
+    assert_eq!(said(None, &other), named);
+}
+
+#[test]
 fn the_file_serves_sessions_only() {
     let fixture = fixture();
     let file = fixture.session_file();

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use flink_model::options;
 use rustix::io::FdFlags;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncRead};
@@ -85,10 +86,16 @@ enum Reading {
 }
 
 impl TokenKeeper {
-    /// Starts the process and waits for its tokens. `properties` are those of the command line. `None` if the
-    /// program needs no tokens, or if none can be had.
-    pub async fn start(context: &Context, hadoop: &Hadoop, properties: &[(String, String)]) -> Option<Self> {
-        let reading = reading(hadoop, context)?;
+    /// Starts the process and waits for its tokens. `properties` are those of the command line, and
+    /// `by_hadoops_classes` says whether the program gets Hadoop's classes from heddle. `None` if the program
+    /// needs no tokens, or if none can be had.
+    pub async fn start(
+        context: &Context,
+        hadoop: &Hadoop,
+        properties: &[(String, String)],
+        by_hadoops_classes: bool,
+    ) -> Option<Self> {
+        let reading = reading(hadoop, context, by_hadoops_classes)?;
         let wish = Wish { properties: properties.to_vec() };
         match timeout(ANSWER_WITHIN, Self::try_to_start(context, &wish, reading)).await {
             Ok(Ok(keeper)) => Some(keeper),
@@ -112,6 +119,7 @@ impl TokenKeeper {
         let mut keeper = Command::new(&context.exe);
         // With a process group of its own, it does not get Ctrl-C, which is for the program.
         keeper.arg(VERB).process_group(0).stdin(reader).stdout(Stdio::piped()).stderr(stderr);
+        context.hand_on_flink_home(&mut keeper);
         let mut keeper = tokio::process::Command::from(keeper).spawn()?;
         writeln!(writer, "{}", serde_json::to_string(wish)?)?;
         let stdout = keeper.stdout.take().ok_or_else(|| io::Error::other("it has no standard output"))?;
@@ -128,10 +136,11 @@ impl TokenKeeper {
         let until = self.ends_ms.and_then(iso);
         let until = until.unwrap_or_else(|| "its token has reached its greatest age".to_owned());
         Some(format!(
-            "{program} can use HDFS until {until}, and has to be started again before that: with {}, it uses Hadoop's own \
-             client, which does not log in with the keytab here and reads a token only once; with tickets of kinit, or \
-             without that variable, there is no such end",
-            variables::HADOOP_CLASSPATH.name()
+            "{program} can use HDFS until {until}, and has to be started again before that: with Hadoop's classes ({} or \
+             {}), it uses Hadoop's own client, which does not log in with the keytab here and reads a token only once; with \
+             tickets of kinit, or without these classes, there is no such end",
+            variables::HADOOP_CLASSPATH.name(),
+            options::HADOOP_JARS.key
         ))
     }
 
@@ -152,8 +161,8 @@ impl TokenKeeper {
 /// programs for SQL log in with the tickets of `kinit` by themselves, but not with a keytab, as `main()`
 /// does. There are no tokens where there are such tickets: Hadoop's client prefers a token, and reads the
 /// file only once, so that it would not work any longer after the token's greatest age.
-fn reading(hadoop: &Hadoop, context: &Context) -> Option<Reading> {
-    if ClientTokens::are_needed(hadoop, context) {
+fn reading(hadoop: &Hadoop, context: &Context, by_hadoops_classes: bool) -> Option<Reading> {
+    if !by_hadoops_classes && ClientTokens::are_needed(hadoop, context) {
         return Some(Reading::Anew);
     }
     let by_keytab = hadoop.login.kerberos().is_some() && matches!(hadoop.via, Via::Keytab(_));

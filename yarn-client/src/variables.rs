@@ -52,9 +52,12 @@ macro_rules! variables {
 
 variables! {
     Flink {
-        /// The Flink distribution. Without it, that of the `flink` on the PATH.
+        /// The Flink distribution. Without it, that in whose `bin` the command was called, or else the one to
+        /// which both `FLINK_LIB_DIR` and `FLINK_CONF_DIR` lead, or else that of the `flink` on the PATH, or
+        /// else that in `/usr/lib/flink` or `/opt/cloudera/parcels/FLINK/lib/flink`.
         FLINK_HOME
-        /// Directory of Flink's configuration file. Without it, the distribution's `conf`.
+        /// Directory of Flink's configuration file. Without it, the distribution's `conf`, or
+        /// `/etc/flink/conf` if a distribution that is called `lib/flink` has none.
         FLINK_CONF_DIR
         /// Directory of Flink's jars. Without it, the distribution's `lib`.
         FLINK_LIB_DIR
@@ -82,7 +85,8 @@ variables! {
         JAVA_HOME
     }
     Hadoop {
-        /// Directory of `core-site.xml`, `hdfs-site.xml` and `yarn-site.xml`.
+        /// Directory of `core-site.xml`, `hdfs-site.xml` and `yarn-site.xml`. Without it, that of
+        /// `HADOOP_HOME`, or else `/etc/hadoop/conf`.
         HADOOP_CONF_DIR
         /// Directory of `yarn-site.xml`, if it is another one.
         YARN_CONF_DIR

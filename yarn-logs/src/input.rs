@@ -16,6 +16,9 @@ const READ_ON: u64 = 256 << 10;
 /// If a range is not read to its end, the server has sent bytes that nobody wants, and its connection cannot
 /// serve the next range.
 pub(crate) const FIRST: u64 = 64 << 10;
+/// The same behind bytes that were left out. Mostly there is the length of the next chunk of a TFile, and the
+/// chunk is left out, too.
+const BEHIND: u64 = 4 << 10;
 /// By how much the next range is larger, so that few of them make up a large part.
 const GROWTH: u64 = 4;
 
@@ -98,7 +101,7 @@ impl<S: ReadAt> Stored<S> {
         if count > READ_ON || self.pieces.is_none() {
             self.finish_range().await;
             self.at += count;
-            self.window = FIRST;
+            self.window = BEHIND;
             return Ok(());
         }
         while count > 0 {
@@ -274,8 +277,8 @@ mod tests {
             assert_eq!(block_on(block.exactly(5)).unwrap(), bytes[at..at + 5]);
             block_on(block.skip(999_995)).unwrap();
         }
-        // At each place a first range, and in front of it what was left of the one before.
-        assert!(file.sent() <= 8 * FIRST, "{}", file.sent());
+        // At each place a small range, and in front of them a first one.
+        assert!(file.sent() <= FIRST + 7 * BEHIND, "{}", file.sent());
 
         // In ranges that grow, all comes once.
         let file = InMemory::new(bytes.clone(), 70_000);

@@ -433,7 +433,7 @@ mod tests {
             let file = TFile::open(source.clone()).await.unwrap();
             let found = places(&file).await;
             assert_eq!(found.len(), 2);
-            assert!(source.sent() < 2 << 20, "{}", source.sent());
+            assert!(source.sent() < 256 << 10, "{}", source.sent());
             let before = source.sent();
             let mut records = file.records_at(found[1].1).await.unwrap();
             assert_eq!(records.text().await.unwrap().unwrap(), "short");

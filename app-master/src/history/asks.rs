@@ -1,4 +1,4 @@
-//! Containers that YARN was asked for and has not granted.
+//! Containers that YARN was asked for and has not granted, also those that were given up for that.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +9,12 @@ use crate::ledger::types::Profile;
 
 /// How many sizes are remembered that YARN has refused.
 const MOST_REFUSED: usize = 8;
+/// How many sizes are remembered that were given up.
+const MOST_GIVEN_UP: usize = 8;
+/// What is given up sooner, in ms, is nothing to speak of.
+const PATIENCE: u64 = 10_000;
+/// What is given up within this time, in ms, was given up together.
+const TOGETHER: u64 = 10_000;
 /// Most bytes of a reason.
 const REASON: usize = 500;
 
@@ -21,6 +27,17 @@ pub(super) struct Asks {
     ahead: Option<(Profile, u32, u64)>,
     /// Sizes that were refused: since when, and why at last. Flink asks anew again and again.
     refused: Vec<(Profile, u64, String)>,
+    /// What was given up at last, of each size, until a container of that size comes.
+    given_up: Vec<GivenUp>,
+}
+
+/// Requests of one size that were given up together.
+#[derive(Debug)]
+struct GivenUp {
+    size: Profile,
+    count: u32,
+    since: u64,
+    at: u64,
 }
 
 impl Asks {
@@ -28,8 +45,20 @@ impl Asks {
         self.open.insert(request, (size.clone(), now));
     }
 
-    pub(super) fn cancelled(&mut self, request: u64) {
-        self.open.remove(&request);
+    pub(super) fn cancelled(&mut self, request: u64, now: u64) {
+        let Some((size, since)) = self.open.remove(&request) else { return };
+        if now.saturating_sub(since) < PATIENCE {
+            return;
+        }
+        let fresh = GivenUp { size, count: 1, since, at: now };
+        if let Some(known) = self.given_up.iter_mut().find(|known| known.size == fresh.size) {
+            *known = match now.saturating_sub(known.at) < TOGETHER {
+                true => GivenUp { count: known.count + 1, since: known.since.min(since), ..fresh },
+                false => fresh,
+            };
+        } else if self.given_up.len() < MOST_GIVEN_UP {
+            self.given_up.push(fresh);
+        }
     }
 
     pub(super) fn asked_ahead(&mut self, size: &Profile, count: u32, now: u64) {
@@ -42,6 +71,7 @@ impl Asks {
             Some(request) => {
                 if let Some((size, _)) = self.open.remove(&request) {
                     self.refused.retain(|(refused, ..)| *refused != size);
+                    self.given_up.retain(|known| known.size != size);
                 }
             }
             None => {
@@ -72,7 +102,7 @@ impl Asks {
         self.open.clear();
     }
 
-    /// What is open or was refused, by size. `label`: of the nodes that TaskManagers need.
+    /// What is open, was refused or was given up, by size. `label`: of the nodes that TaskManagers need.
     pub(super) fn list(&self, label: Option<&str>) -> Vec<OpenAsk> {
         let ask = |size: &Profile, count, since, refused| OpenAsk {
             count,
@@ -81,6 +111,7 @@ impl Asks {
             label: label.map(str::to_owned),
             since: Some(since),
             refused,
+            given_up: None,
         };
         let requested = self.open.values().map(|(size, since)| (size, 1, *since));
         let ahead = self.ahead.iter().map(|(size, count, since)| (size, *count, *since));
@@ -91,7 +122,11 @@ impl Asks {
         }
         let open = open.into_iter().map(|(size, (count, since))| ask(size, count, since, None));
         let refused = self.refused.iter().map(|(size, since, why)| ask(size, 1, *since, Some(why.clone())));
-        open.chain(refused).collect()
+        let given_up = self.given_up.iter().map(|known| OpenAsk {
+            given_up: Some(known.at),
+            ..ask(&known.size, known.count, known.since, None)
+        });
+        open.chain(refused).chain(given_up).collect()
     }
 }
 
@@ -115,12 +150,32 @@ mod tests {
         for (request, memory_mb, now) in [(1, 1024, 10), (2, 1024, 20), (3, 2048, 30), (4, 1024, 40)] {
             asks.requested(request, &size(memory_mb), now);
         }
-        asks.cancelled(1);
+        asks.cancelled(1, 50);
         asks.granted(Some(4));
         assert_eq!(told(&asks), [(1024, 1, 20, None), (2048, 1, 30, None)]);
         assert_eq!(asks.list(Some("gpu"))[0].label.as_deref(), Some("gpu"));
         asks.job_manager_lost();
         assert!(told(&asks).is_empty());
+    }
+
+    #[test]
+    fn what_is_given_up_is_remembered_until_that_size_comes() {
+        let mut asks = Asks::default();
+        let given_up = |asks: &Asks| -> Vec<(u32, Option<u64>, Option<u64>)> {
+            let all = asks.list(None).into_iter().filter(|ask| ask.given_up.is_some());
+            all.map(|ask| (ask.count, ask.since, ask.given_up)).collect()
+        };
+        for (request, now) in [(1, 10), (2, 20), (3, 40_000), (4, 90_000), (5, 90_000)] {
+            asks.requested(request, &size(1024), now);
+        }
+        asks.cancelled(1, 30_000);
+        asks.cancelled(2, 30_001);
+        asks.cancelled(3, 40_001);
+        assert_eq!(given_up(&asks), [(2, Some(10), Some(30_001))]);
+        asks.cancelled(4, 150_000);
+        assert_eq!(given_up(&asks), [(1, Some(90_000), Some(150_000))]);
+        asks.granted(Some(5));
+        assert!(given_up(&asks).is_empty());
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl History {
     fn note_ask(&mut self, observation: &Observation, now: u64) -> bool {
         match observation {
             Observation::Requested { request, size } => self.asks.requested(*request, size, now),
-            Observation::Cancelled { request } => self.asks.cancelled(*request),
+            Observation::Cancelled { request } => self.asks.cancelled(*request, now),
             Observation::Refused { request, reason } => self.asks.refused(*request, reason, now),
             Observation::AskedAhead { count, size } => self.asks.asked_ahead(size, *count, now),
             _ => return false,

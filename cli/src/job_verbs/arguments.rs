@@ -8,7 +8,7 @@ use flink_model::config::{Configuration, Origin};
 use flink_model::units;
 use flink_rest::{ClaimMode, JarRun, JobId, SavepointFormat};
 use yarn_client::context::Context;
-use yarn_client::error::Failure;
+use yarn_client::error::{CauseClass, Failure};
 
 use super::perform::{Cancel, NewSavepoint, Savepoint, Stop};
 use crate::options::{CancelOptions, RunOptions, SavepointOptions, StopOptions};
@@ -22,7 +22,9 @@ const DEFAULT_CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) fn patience(configuration: &Configuration) -> Result<Duration, Failure> {
     let Some(text) = configuration.text(CLIENT_TIMEOUT) else { return Ok(DEFAULT_CLIENT_TIMEOUT) };
     let duration = units::Duration::parse(&text).map_err(|e| {
-        Failure::because(format!("cannot read {CLIENT_TIMEOUT}"), e).hint("write it as in `60 s` or `5 min`")
+        Failure::because(format!("cannot read {CLIENT_TIMEOUT}"), e)
+            .of_class(CauseClass::Configuration)
+            .hint("write it as in `60 s` or `5 min`")
     })?;
     Ok(Duration::from_millis(duration.as_millis()))
 }
@@ -95,7 +97,7 @@ pub(super) fn cluster_run(
     configuration: &Configuration,
     context: &Context,
 ) -> Result<ClusterRun, Failure> {
-    if options.python.is_some() || options.py_module.is_some() {
+    if options.python.is_some() || options.py_module.is_some() || options.py_env.is_some() {
         return Err(Failure::usage("--main cluster runs jars only, not Python programs"));
     }
     if !options.classpath.is_empty() {

@@ -9,7 +9,7 @@ use yarn_api::ApplicationClient;
 use yarn_api::records::ApplicationId;
 use yarn_client::application::with_extract;
 use yarn_client::client_run::{end_of, over};
-use yarn_client::error::{Failure, RestFailure};
+use yarn_client::error::{CauseClass, Failure, RestFailure};
 use yarn_client::interrupt::Interrupt;
 use yarn_client::target::Cluster;
 use yarn_client::{follow, memory_kills};
@@ -35,7 +35,7 @@ pub(super) async fn run(
     let application = yarn.zip(cluster.application);
     let jar = asked.jar.display().to_string();
     if !asked.jar.is_file() {
-        return Err(Failure::new(format!("cannot read the program's jar {jar}")).hint(
+        return Err(Failure::new(format!("cannot read the program's jar {jar}")).of_class(CauseClass::NotFound).hint(
             "the first word behind the options is the jar, the words behind it are the program's arguments",
         ));
     }
@@ -92,10 +92,11 @@ pub(super) async fn run(
         {
             output.warn(&why);
         }
-        return Err(match cause.is_empty() {
+        let failure = match cause.is_empty() {
             true => Failure::new(what),
             false => RestError::remote(200, &[cause]).failure(what),
-        });
+        };
+        return Err(failure.of_class(CauseClass::Program));
     }
     let accumulators = client.accumulators(&job).await.unwrap_or_else(|error| {
         output.warn(&format!("the job's accumulators cannot be read: {error}"));
@@ -115,10 +116,14 @@ fn refused(error: RestError, what: &str) -> Failure {
              cannot do for a main() in the JobManager"
         );
         return Failure::new(what)
+            .of_class(CauseClass::Program)
             .hint("leave out --main cluster: main() then runs on this machine, which needs Java and Flink");
     }
     let several = text.contains("more than one execute");
+    // What the JobManager answers to this call is nearly always the exception of main().
+    let is_answer = matches!(error, RestError::Remote { .. });
     let failure = error.failure(what);
+    let failure = if is_answer { failure.of_class(CauseClass::Program) } else { failure };
     match several {
         true => failure.hint("such a program needs its main() on the client: leave out --main cluster"),
         false => failure,

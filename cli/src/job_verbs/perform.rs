@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Local, TimeZone};
 use flink_rest::{JobId, JobSummary, RestClient, RestError, SavepointFormat, SavepointRequest, StopRequest};
 use serde_json::{Value, json};
-use yarn_client::error::{Failure, RestFailure};
+use yarn_client::error::{CauseClass, Failure, RestFailure};
 
 use crate::console::Output;
 use crate::text::clean;
@@ -26,13 +26,16 @@ fn explain(error: RestError, what: String, place: &str) -> Failure {
     let key = said.split_once("Config key [").and_then(|(_, rest)| rest.split_once(']')).map(|(key, _)| key);
     match key {
         Some(key) => failure
+            .of_class(CauseClass::Configuration)
             .hint(format!("the cluster has no directory for savepoints: name one with {place}"))
             .hint(format!("-D{key}=<directory> where the cluster is started makes one the default")),
-        None if no_job => {
-            failure.hint("`flink list -a` shows the jobs of the cluster, with those that have ended")
-        }
+        None if no_job => failure
+            .of_class(CauseClass::NotFound)
+            .hint("`flink list -a` shows the jobs of the cluster, with those that have ended"),
         // The job has just been started or is being restarted, so to try again may help.
-        None if said.contains("Not all required tasks are currently running") => failure.retry_if(true),
+        None if said.contains("Not all required tasks are currently running") => {
+            failure.of_class(CauseClass::State).retry_if(true)
+        }
         None => failure,
     }
 }

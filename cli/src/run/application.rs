@@ -16,15 +16,20 @@ use super::RunCommand;
 use crate::console::{Console, Output, warn};
 use crate::deployment::{deployer, dry_run, manifest};
 use crate::jobs::Watched;
-use crate::program;
+use crate::program::{self, NamedScript};
 use crate::signals::on_signals;
 use crate::timing::{Clocked, Outcome};
+use crate::{python, sql_script};
 
 impl RunCommand<'_> {
     /// The manifest of the application that the command line asks for.
     pub(crate) fn application_manifest(&mut self, setup: &Setup) -> Result<ClusterManifest, Failure> {
+        let Self { context, console, options, .. } = *self;
+        let environment =
+            python::environment(options, &self.configuration, setup.release, context, &**console)?;
+        let configuration = &mut self.configuration;
         let program =
-            program::application(self.options, setup.release, &mut self.configuration, self.context)?;
+            program::application(options, setup.release, configuration, context, environment.as_ref())?;
         let purpose = Purpose::Application { program };
         manifest(purpose, setup, &self.configuration, &self.options.deploy)
     }
@@ -44,6 +49,9 @@ impl RunCommand<'_> {
         }
         warn(console, setup.warnings.iter().chain(&settings.warnings));
         let manifest = self.application_manifest(&setup)?;
+        if let Some(NamedScript { script, .. }) = program::named_script(options, context)? {
+            warn(console, sql_script::warnings(&script, context).iter());
+        }
         let deployer = deployer(context, setup, timing);
         if options.deploy.dry_run {
             return dry_run(&deployer, &manifest, &options.deploy, options.cluster.verbose, console).await;

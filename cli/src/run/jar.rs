@@ -1,4 +1,5 @@
-//! Checks the program's jar before anything is started for it, and fetches it if it is in HDFS.
+//! Checks the program's jar before anything is started for it, and fetches it if it is in HDFS. Finds the
+//! jars with Hadoop's classes, if the program gets them.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use yarn_client::context::{Context, FlinkHome};
 use yarn_client::error::Failure;
 use yarn_client::fetch::fetch;
 use yarn_client::hadoop::Hadoop;
+use yarn_client::hadoop_jars::{self, HadoopJars};
 use yarn_client::interrupt::Interrupt;
 use yarn_client::jar;
 use yarn_client::paths::{is_remote, without_scheme};
@@ -17,7 +19,8 @@ use yarn_client::timing::Timing;
 
 use crate::console::Console;
 use crate::options::RunOptions;
-use crate::program;
+use crate::program::{self, NamedScript};
+use crate::python;
 
 /// The jar that the options name; `None` for a Python program.
 fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
@@ -27,8 +30,17 @@ fn named_jar(options: &RunOptions) -> Result<Option<String>, Failure> {
     program::jar_and_arguments(options).map(|(jar, _)| jar)
 }
 
-/// Checks the jar, if it is on this machine. Fails if it cannot be read or cannot be a program.
+/// Checks the jar, if it is on this machine. Fails if it cannot be read or cannot be a program, and if it is
+/// a SQL script, which can only be an application.
 pub(super) fn check_jar(context: &Context, options: &RunOptions) -> Result<(), Failure> {
+    if let Some(NamedScript { script, .. }) = program::named_script(options, context)? {
+        return Err(Failure::usage(format!("{script} is a SQL script, which runs only as an application"))
+            .hint(format!(
+                "`flink run -t yarn-application {script}` runs it in the JobManager of a new cluster"
+            ))
+            .hint(format!("`sql-client.sh -f {script}` runs it on a session")));
+    }
+    python::check_executables(options, context)?;
     let Some(jar) = named_jar(options)? else { return Ok(()) };
     jar::check_path(&jar)?;
     if is_remote(&jar) {
@@ -38,7 +50,7 @@ pub(super) fn check_jar(context: &Context, options: &RunOptions) -> Result<(), F
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => {}
         Ok(_) => {
-            return Err(Failure::new(format!("the jar {} is not a file", path.display()))
+            return Err(Failure::configuration(format!("the jar {} is not a file", path.display()))
                 .hint("name the jar itself, not its directory"));
         }
         Err(e) => {
@@ -79,6 +91,18 @@ pub(super) async fn jar_here(
     let fetched = interrupt.unless_raised(work).await;
     let path = fetched.map_err(|cause| Failure::interrupted(cause, "the program was not started"))??;
     Ok(Some(path.to_string_lossy().into_owned()))
+}
+
+/// The jars with Hadoop's classes for the program, which are fetched if they are in HDFS.
+pub(super) async fn hadoop_here(
+    context: &Context,
+    configuration: &Configuration,
+    console: &Arc<Console>,
+    interrupt: &Interrupt,
+) -> Result<HadoopJars, Failure> {
+    let work = Box::pin(hadoop_jars::find(context, configuration, &**console));
+    let found = interrupt.unless_raised(work).await;
+    found.map_err(|cause| Failure::interrupted(cause, "the program was not started"))?
 }
 
 /// The command line for Flink's client, with the path of the fetched jar instead of that in HDFS.

@@ -7,11 +7,14 @@ mod jar;
 mod manifest_tests;
 mod on_cluster;
 mod per_job;
+mod plan;
 
 use std::sync::Arc;
 
 use flink_model::config::Configuration;
 use flink_model::options::{EXECUTION_ATTACHED, EXECUTION_TARGET};
+use flink_model::release::Release;
+use serde_json::json;
 use yarn_client::configuration::text;
 use yarn_client::context::Context;
 use yarn_client::error::Failure;
@@ -26,10 +29,11 @@ use yarn_client::{client_run, run as client, setup};
 use super::cluster_query::query_cluster;
 use super::console::{Console, warn};
 use super::options::RunOptions;
-use super::program;
 use super::settings::Settings;
-use super::signals::on_signals;
-use jar::{check_jar, jar_here, words_with};
+use super::signals::{on_signals, unless_signalled};
+use super::{program, python};
+use jar::{check_jar, hadoop_here, jar_here, words_with};
+use plan::Plan;
 
 /// A command that runs a program, with all that is needed to carry it out.
 pub(super) struct RunCommand<'a> {
@@ -99,6 +103,14 @@ impl Target {
             _ => Self::Existing,
         }
     }
+
+    /// The same for a SQL script, which is an application unless something else is asked for.
+    fn of_script(options: &RunOptions, configuration: &Configuration) -> Self {
+        let asked = text(configuration, &EXECUTION_TARGET).is_some()
+            || configuration.text("yarn.application.id").is_some()
+            || options.cluster.job_manager.is_some();
+        if asked { Self::of(options, configuration) } else { Self::Application }
+    }
 }
 
 /// Decides where the program runs. `setup` is Flink on this machine, if it is needed. Fails if `--main` does
@@ -138,9 +150,12 @@ pub(super) async fn run(
     options.detached |=
         options.yarn.yarn_detached || program::is_property(&configuration, EXECUTION_ATTACHED.key, "false");
     if options.yarn.yarn_query {
-        return query_cluster(context, console, &configuration).await;
+        return unless_signalled(context, console, query_cluster(context, console, &configuration)).await;
     }
-    let target = Target::of(&options, &configuration);
+    let target = match program::named_script(&options, context)? {
+        Some(_) => Target::of_script(&options, &configuration),
+        None => Target::of(&options, &configuration),
+    };
     let command =
         RunCommand { context, console, options: &options, words, settings: &settings, configuration, timing };
     if target != Target::Application {
@@ -202,6 +217,16 @@ impl RunCommand<'_> {
         Err(Failure::usage("the program's jar is missing")
             .hint("write it behind the options: flink run [options] <jar>"))
     }
+
+    /// Adds the Python environment of the program (`--py-env`), if it has one, to the words for Flink's
+    /// client.
+    fn give_environment(&self, release: Release, words: &mut ClientWords) -> Result<(), Failure> {
+        let Self { context, console, options, configuration, .. } = self;
+        match python::environment(options, configuration, release, context, &***console)? {
+            Some(environment) => python::give(&environment, configuration, release, words),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Carries out `info`: Flink's own client prints the plan of a job.
@@ -218,8 +243,13 @@ pub(super) async fn info(
     check_jar(context, options)?;
     let interrupt = on_signals()?;
     let jar = jar_here(context, options, &setup.configuration, console, &Timing::start(), &interrupt).await?;
-    let words = words_with(words, options, jar.as_deref());
-    let client = client::client(context, &setup, None, "info", &words, &**console)?;
+    let mut words = words_with(words, options, jar.as_deref());
+    let (configuration, release) = (&setup.configuration, setup.release);
+    if let Some(environment) = python::environment(options, configuration, release, context, &**console)? {
+        python::give(&environment, configuration, release, &mut words)?;
+    }
+    let hadoop = hadoop_here(context, &setup.configuration, console, &interrupt).await?;
+    let client = client::client(context, &setup, &hadoop, None, "info", &words, &**console)?;
     let log = client::log_file(context, &setup);
     let hadoop = interrupt.unless_raised(Hadoop::load_if_kerberos(context, &setup.configuration)).await;
     let hadoop = hadoop.map_err(|cause| Failure::interrupted(cause, "the program was not started"))?;
@@ -228,7 +258,15 @@ pub(super) async fn info(
         tracing::debug!(%failure, "no tokens for the program");
         None
     });
-    client_run::run_alone(client, hadoop.as_ref(), &log, context, &interrupt).await
+    let (plan, stdout) = match console.is_json() {
+        true => Plan::read().map(|(plan, stdout)| (Some(plan), Some(stdout)))?,
+        false => (None, None),
+    };
+    let exit = client_run::run_alone(client, stdout, hadoop.as_ref(), &log, context, &interrupt).await?;
+    if let Some(plan) = plan {
+        console.answer(json!({ "plan": plan.found().await? }));
+    }
+    Ok(exit)
 }
 
 #[cfg(test)]
@@ -277,6 +315,24 @@ mod tests {
         assert_eq!(of(None, &[("execution.target", "YARN-PER-JOB")]), Target::PerJob);
         assert_eq!(of(None, &[("execution.target", "yarn-per-job"), id]), Target::Existing);
         assert_eq!(of(None, &[("execution.target", "yarn-application"), id]), Target::Application);
+    }
+
+    #[test]
+    fn a_script_is_an_application_unless_something_else_is_asked_for() {
+        let of = |job_manager: Option<&str>, settings: &[(&str, &str)]| {
+            let cluster =
+                ClusterOptions { job_manager: job_manager.map(str::to_owned), ..ClusterOptions::default() };
+            let mut configuration = Configuration::default();
+            for (key, value) in settings {
+                configuration.set_dynamic(*key, *value);
+            }
+            Target::of_script(&RunOptions { cluster, ..RunOptions::default() }, &configuration)
+        };
+        assert_eq!(of(None, &[]), Target::Application);
+        assert_eq!(of(None, &[("execution.target", "yarn-session")]), Target::Existing);
+        assert_eq!(of(None, &[("yarn.application.id", "application_1_1")]), Target::Existing);
+        assert_eq!(of(Some("h:1"), &[]), Target::Existing);
+        assert_eq!(of(Some("yarn-cluster"), &[]), Target::PerJob);
     }
 
     #[test]

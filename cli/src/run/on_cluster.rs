@@ -13,7 +13,7 @@ use yarn_client::timing::Jobs;
 use yarn_client::{client_run, run as client, target, timing as steps};
 
 use super::RunCommand;
-use super::jar::{check_jar, jar_here, options_with, words_with};
+use super::jar::{check_jar, hadoop_here, jar_here, options_with, words_with};
 use crate::console::Console;
 use crate::jobs::Overheard;
 use crate::options::DeployOptions;
@@ -39,14 +39,16 @@ impl RunCommand<'_> {
         let clocked = Clocked::new(timing, &options.deploy, context, console);
         let Found { cluster, configuration, jar, interrupt } = self.find().await?;
         let mut words = words_with(self.words, options, jar.as_deref());
+        self.give_environment(setup.release, &mut words)?;
         // These are the settings that the session was started with, which the properties file contains.
         let remembered =
             configuration.iter().filter(|(key, entry)| self.configuration.entry(key) != Some(entry));
         let remembered = remembered.map(|(key, entry)| format!("-D{key}={}", entry.value.text()).into());
         words.options.extend(remembered);
         let setup = Setup { configuration, ..setup };
+        let hadoop = hadoop_here(context, &setup.configuration, console, &interrupt).await?;
         let at = Some(client::JobManager::At(&cluster.address));
-        let command = client::client(context, &setup, at, "run", &words, &**console)?;
+        let command = client::client(context, &setup, &hadoop, at, "run", &words, &**console)?;
         let cancels = options.shutdown_on_attached_exit
             || program::is_property(&setup.configuration, "execution.shutdown-on-attached-exit", "true");
         let (overheard, stdout) = Overheard::if_wanted(console.is_json())?;
@@ -106,7 +108,7 @@ impl RunCommand<'_> {
             timing.time("JobManager reached", cluster.reach()).await?;
             Ok(cluster)
         };
-        let cluster = unless_signalled(context, locate).await?;
+        let cluster = unless_signalled(context, console, locate).await?;
         let interrupt = on_signals()?;
         let jar = jar_here(context, options, &configuration, console, timing, &interrupt).await?;
         let sizing = self.settings.sizing_flags();

@@ -11,7 +11,7 @@ use yarn_client::setup::Setup;
 use yarn_client::{run as client, target};
 
 use super::RunCommand;
-use super::jar::{check_jar, jar_here, words_with};
+use super::jar::{check_jar, hadoop_here, jar_here, words_with};
 use crate::console::{Console, warn};
 use crate::deployment::{deployer, dry_run, manifest};
 use crate::jobs::Overheard;
@@ -34,6 +34,7 @@ impl RunCommand<'_> {
             main_class: options.class.clone(),
             args: program::jar_and_arguments(options)?.1,
             savepoint: options.from_savepoint.clone(),
+            user_jars: Vec::new(),
         };
         manifest(Purpose::PerJob { program }, setup, &self.configuration, &options.deploy)
     }
@@ -46,7 +47,8 @@ impl RunCommand<'_> {
         check_jar(context, options)?;
         let interrupt = on_signals()?;
         let jar = jar_here(context, options, &self.configuration, console, timing, &interrupt).await?;
-        let words = words_with(words, options, jar.as_deref());
+        let mut words = words_with(words, options, jar.as_deref());
+        self.give_environment(setup.release, &mut words)?;
         let manifest = self.per_job_manifest(&setup, jar)?;
         let client_setup = Setup { configuration: self.configuration, ..setup.clone() };
         let deployer = deployer(context, setup, timing);
@@ -56,10 +58,11 @@ impl RunCommand<'_> {
             return shown.map_err(|cause| Failure::interrupted(cause, "the command was given up"))?;
         }
         let clocked = Clocked::new(timing, &options.deploy, context, console);
+        let hadoop = hadoop_here(context, &client_setup.configuration, console, &interrupt).await?;
         let (overheard, stdout) = Overheard::if_wanted(console.is_json())?;
         let start = |address: &RestAddress| {
             let port = Some(client::JobManager::Behind(address));
-            client::client(context, &client_setup, port, "run", &words, &**console)
+            client::client(context, &client_setup, &hadoop, port, "run", &words, &**console)
         };
         let program = Program {
             start: &start,

@@ -44,6 +44,37 @@ impl fmt::Debug for Line {
     }
 }
 
+/// Takes `--output` out of the words, which is heddle's own option. Returns whether the answer is to be JSON,
+/// and all other words, in order. Fails if there is no such form.
+pub(super) fn without_form(words: &[OsString]) -> Result<(bool, Vec<OsString>), Failure> {
+    const NAME: &str = "--output";
+    let mut json = false;
+    let mut others = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let text = word.to_string_lossy();
+        if text == "--" {
+            others.push(word.clone());
+            others.extend(words.by_ref().cloned());
+            continue;
+        }
+        let form = match text.strip_prefix(NAME) {
+            Some("") => words.next().map(|form| form.to_string_lossy().into_owned()).unwrap_or_default(),
+            Some(rest) if rest.starts_with('=') => rest.trim_start_matches('=').to_owned(),
+            _ => {
+                others.push(word.clone());
+                continue;
+            }
+        };
+        json = match form.as_str() {
+            "json" => true,
+            "text" => false,
+            other => return Err(Failure::usage(format!("{NAME} {other}: it is either text or json"))),
+        };
+    }
+    Ok((json, others))
+}
+
 impl Line {
     /// Reads the words. Words that it does not know are passed on to Flink's program. Fails if one of
     /// heddle's own options has no value or no key.

@@ -2,8 +2,11 @@
 //!
 //! Both are Flink's own programs, which heddle connects to a YARN session. It finds the session as `flink
 //! run` does. Then this process becomes Flink's script, with the user's words and the address of the
-//! session's JobManager. A SQL script for application mode (Flink 2.0 and later) is deployed instead, by the
-//! caller.
+//! session's JobManager. A SQL script for application mode is deployed instead, by the caller.
+//!
+//! Statements can set another target than the one with which the program was started: another session, or
+//! per-job mode. For that the program's JVM has heddle's Java agent, which deploys by heddle what Flink's
+//! classes would deploy. With the target `yarn-per-job` there is no session at all.
 
 use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
@@ -20,28 +23,29 @@ use flink_rest::RestAddress;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use yarn_client::client_failure::HADOOP_HINT;
 use yarn_client::configuration::text;
 use yarn_client::context::{Context, FlinkHome};
-use yarn_client::deploy::{ClusterManifest, Program, Purpose};
-use yarn_client::error::Failure;
+use yarn_client::deploy::{ClusterManifest, Purpose};
+use yarn_client::error::{CauseClass, Failure};
 use yarn_client::hadoop::Hadoop;
+use yarn_client::hadoop_jars::{self, HadoopJars};
 use yarn_client::paths::{is_remote, without_scheme};
 use yarn_client::report::Report;
 use yarn_client::run::{FILE_SYSTEM, file_system_helper};
 use yarn_client::setup::Setup;
 use yarn_client::target::Target;
-use yarn_client::{fetch, jar, target, variables};
+use yarn_client::{adopted, fetch, target, variables};
 
 use super::line::Line;
+use crate::sql_script;
 
-/// The main class with which Flink runs a SQL script in application mode.
-const SQL_DRIVER: &str = "org.apache.flink.table.runtime.application.SqlDriver";
-/// The jar in Flink's directory `opt` that has the classes for [`SQL_DRIVER`].
-const GATEWAY_JAR: &str = "flink-sql-gateway";
-/// A local script's name in the JobManager's working directory.
-const SCRIPT: &str = "script.sql";
-/// The target of Flink's that neither the SQL client nor the SQL gateway can use.
+/// The target with which each job has a cluster of its own.
 const PER_JOB: &str = "yarn-per-job";
+/// The target of a gateway that knows no session. SQL sessions have to name one, or to set another target.
+const SESSION: &str = "yarn-session";
+/// The Java agent with which Flink's classes deploy by heddle.
+const AGENT: &str = "heddle-agent.jar";
 const NO_SESSION: &str =
     "no YARN session is known: no properties file remembers one, and no option names an application";
 /// The pause after a connection could not be accepted.
@@ -77,6 +81,15 @@ pub(crate) struct Start {
     pub(crate) command: Command,
     /// For which login it gets tokens; `None` if it needs none.
     pub(crate) tokens: Option<TokensFor>,
+    /// Whether it runs a script without Hadoop's classes, and the user is told what to do if one is missing.
+    pub(crate) lacks_hadoop: bool,
+}
+
+impl Start {
+    /// A program that gets nothing from heddle but its command line.
+    fn plain(command: Command) -> Self {
+        Self { command, tokens: None, lacks_hadoop: false }
+    }
 }
 
 impl fmt::Debug for Start {
@@ -87,6 +100,7 @@ impl fmt::Debug for Start {
             .field("program", &self.command.get_program())
             .field("words", &masked_words(&words))
             .field("tokens", &self.tokens)
+            .field("lacks_hadoop", &self.lacks_hadoop)
             .finish()
     }
 }
@@ -95,6 +109,8 @@ impl fmt::Debug for Start {
 pub(crate) struct TokensFor {
     pub(crate) hadoop: Hadoop,
     pub(crate) properties: Vec<(String, String)>,
+    /// Whether the program uses Hadoop's classes, which read tokens only once.
+    pub(crate) by_hadoops_classes: bool,
 }
 
 impl fmt::Debug for TokensFor {
@@ -104,6 +120,7 @@ impl fmt::Debug for TokensFor {
         f.debug_struct("TokensFor")
             .field("via", &self.hadoop.via)
             .field("properties", &properties)
+            .field("by_hadoops_classes", &self.by_hadoops_classes)
             .finish_non_exhaustive()
     }
 }
@@ -144,12 +161,14 @@ pub(crate) async fn plan(
     words: &[OsString],
     report: &dyn Report,
 ) -> Result<Plan, Failure> {
-    let line = Line::read(words)?;
-    let program = script(context, &FlinkHome::find(context)?, tool)?;
+    let mut line = Line::read(words)?;
+    let flink = FlinkHome::find(context)?;
+    let program = script(context, &flink, tool)?;
     let untouched = || {
         let mut command = Command::new(&program);
         command.args(words);
-        Ok(Plan::Become(Start { command, tokens: None }))
+        set_home(&mut command, context, &flink);
+        Ok(Plan::Become(Start::plain(command)))
     };
     if line.needs_nothing(tool) {
         return untouched();
@@ -164,14 +183,10 @@ pub(crate) async fn plan(
     }
     let kind = text(&setup.configuration, &options::EXECUTION_TARGET).map(|t| t.to_lowercase());
     match kind.as_deref() {
-        None | Some("yarn-session") => {}
+        None | Some(SESSION | PER_JOB) => {}
         Some("yarn-application") if text(&setup.configuration, &options::APPLICATION_ID).is_some() => {}
         Some("yarn-application") if tool == Tool::Client => {
             return deployed(context, files, setup.configuration, &line);
-        }
-        Some(PER_JOB) => {
-            let origin = setup.configuration.origin(&options::EXECUTION_TARGET);
-            return Err(no_per_job(tool, &format!("execution.target ({origin})")));
         }
         Some("yarn-application") => {
             return Err(Failure::usage(format!(
@@ -183,59 +198,88 @@ pub(crate) async fn plan(
         // For clusters of other kinds, such as on Kubernetes, Flink's own program needs no help.
         Some(_) => return untouched(),
     }
-    // If Hadoop's classes are on the class path, Flink's own program handles such a script.
-    if context.var(variables::HADOOP_CLASSPATH).is_none()
-        && let Some(file) =
-            [&line.script, &line.init].into_iter().flatten().find(|file| sets_per_job(context, file))
-    {
-        return Err(no_per_job(tool, &format!("SET in {}", file.to_string_lossy())));
-    }
-    let target = target::choose(None, &mut setup.configuration, context, report)?;
-    let properties = line.properties.clone();
-    let tokens = |hadoop: Option<Hadoop>| hadoop.map(|hadoop| TokensFor { hadoop, properties });
-    if matches!(target, Target::Assumed(_)) {
-        if tool == Tool::Gateway {
-            return Err(nobody());
+    let per_job = kind.as_deref() == Some(PER_JOB);
+    let target = match per_job {
+        true => None,
+        false => Some(target::choose(None, &mut setup.configuration, context, report)?),
+    };
+    let assumed = matches!(target, Some(Target::Assumed(_)));
+    let jars = Box::pin(hadoop_jars::find(context, &setup.configuration, report)).await?;
+    let has_hadoop = !jars.is_empty() || context.var(variables::HADOOP_CLASSPATH).is_some();
+    if !has_hadoop {
+        if per_job {
+            let origin = setup.configuration.origin(&options::EXECUTION_TARGET);
+            return Err(needs_hadoop(tool, PER_JOB, &format!("execution.target ({origin})")));
         }
-        let (command, listener) = alone(context, &setup, &program, line)?;
-        // Many statements need no Hadoop, so a login that fails is no failure of the command.
-        let hadoop = Hadoop::load_if_kerberos(context, &setup.configuration).await;
-        let hadoop = hadoop.unwrap_or_else(|failure| {
-            tracing::debug!(%failure, "no tokens for the program");
-            None
-        });
-        return Ok(Plan::Alone(Start { command, tokens: tokens(hadoop) }, listener));
+        let scripts = [&line.script, &line.init].into_iter().flatten();
+        for script in scripts {
+            let Some(target) = yarn_target(context, script) else { continue };
+            return Err(needs_hadoop(tool, target, &format!("SET in {}", script.to_string_lossy())));
+        }
+        if assumed && tool == Tool::Gateway {
+            return Err(nobody().hint(HADOOP_HINT));
+        }
     }
+    let lacks_hadoop = !has_hadoop && line.script.is_some();
+    let (properties, by_hadoops_classes) = (line.properties.clone(), !jars.is_empty());
+    let tokens =
+        |hadoop: Option<Hadoop>| hadoop.map(|hadoop| TokensFor { hadoop, properties, by_hadoops_classes });
+    if assumed && tool == Tool::Client {
+        let (command, listener) = alone(context, &setup, &program, line, &jars)?;
+        let hadoop = login(context, &setup.configuration).await;
+        return Ok(Plan::Alone(Start { command, tokens: tokens(hadoop), lacks_hadoop }, listener));
+    }
+    if assumed {
+        report.warn(&format!(
+            "{NO_SESSION}; each SQL session has to set execution.target, and for {SESSION} also \
+             yarn.application.id"
+        ));
+        line.properties.push((options::EXECUTION_TARGET.key.to_owned(), SESSION.to_owned()));
+    }
+    let Some(target) = target.filter(|_| !assumed) else {
+        let command = become_script(context, &setup, tool, &program, line, &jars, None)?;
+        let hadoop = login(context, &setup.configuration).await;
+        return Ok(Plan::Become(Start { command, tokens: tokens(hadoop), lacks_hadoop }));
+    };
     let cluster = target::locate(target, &setup.configuration, context, report).await?;
-    let command = become_script(context, &setup, tool, &program, line, &cluster.address)?;
-    Ok(Plan::Become(Start { command, tokens: tokens(cluster.hadoop().cloned()) }))
+    let command = become_script(context, &setup, tool, &program, line, &jars, Some(&cluster.address))?;
+    Ok(Plan::Become(Start { command, tokens: tokens(cluster.hadoop().cloned()), lacks_hadoop }))
+}
+
+/// The login of a program that is started without a cluster, on a cluster with Kerberos. Many statements need
+/// no Hadoop, so a login that fails is no failure of the command.
+async fn login(context: &Context, configuration: &Configuration) -> Option<Hadoop> {
+    Hadoop::load_if_kerberos(context, configuration).await.unwrap_or_else(|failure| {
+        tracing::debug!(%failure, "no tokens for the program");
+        None
+    })
 }
 
 /// The failure that no session is known.
 fn nobody() -> Failure {
     Failure::new(NO_SESSION)
+        .of_class(CauseClass::NotFound)
         .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… names one that runs")
+        .hint(format!("SET 'execution.target' = '{PER_JOB}' gives each job a cluster of its own"))
         .hint("-Dexecution.target=remote leads to the JobManager that rest.address names")
 }
 
-fn no_per_job(tool: Tool, by: &str) -> Failure {
-    let what = format!("{} has no target yarn-per-job, which {by} asks for", tool.name());
-    Failure::usage(what).hint("start a session with `yarn-session.sh -d`, and leave out the target").hint(
-        "from Flink 2.0 on a script can be an application: sql-client.sh -t yarn-application -f <script>",
-    )
+/// The failure that only Hadoop's classes reach what `by` asks for.
+fn needs_hadoop(tool: Tool, target: &str, by: &str) -> Failure {
+    let what = format!("{} needs Hadoop's classes for the target {target}, which {by} asks for", tool.name());
+    Failure::new(what)
+        .hint(HADOOP_HINT)
+        .hint("one session needs none: start it with `yarn-session.sh -d`, and leave out the target")
 }
 
-/// Whether a script on this machine sets the target to per-job mode.
-fn sets_per_job(context: &Context, script: &OsStr) -> bool {
-    let Some(script) = script.to_str().filter(|script| !is_remote(script)) else { return false };
+/// The target on YARN that a script on this machine sets, if it sets one.
+fn yarn_target(context: &Context, script: &OsStr) -> Option<&'static str> {
+    let script = script.to_str().filter(|script| !is_remote(script))?;
     let text = std::fs::read_to_string(context.path(without_scheme(script))).unwrap_or_default();
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
-    let text: String = lines.map(|line| format!("{line}\n")).collect();
-    text.split(';').any(|statement| {
-        let plain: String =
-            statement.chars().filter(|c| !c.is_whitespace() && !"'\"`".contains(*c)).collect();
-        plain.eq_ignore_ascii_case(&format!("SETexecution.target={PER_JOB}"))
-    })
+    let settings = sql_script::settings(&text);
+    let mut targets = settings.iter().filter(|set| set.key == options::EXECUTION_TARGET.key);
+    targets
+        .find_map(|set| [PER_JOB, SESSION].into_iter().find(|target| set.value.eq_ignore_ascii_case(target)))
 }
 
 /// Starts the SQL client without a cluster, because many statements need none, and a script may set one
@@ -246,12 +290,13 @@ fn alone(
     setup: &Setup,
     program: &Path,
     line: Line,
+    jars: &HadoopJars,
 ) -> Result<(Command, TcpListener), Failure> {
     let cannot = |e| Failure::because("cannot open a port on this machine for Flink's SQL client", e);
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(cannot)?;
     let port = listener.local_addr().map_err(cannot)?.port();
     let address = RestAddress::plain("127.0.0.1", port);
-    let command = become_script(context, setup, Tool::Client, program, line, &address)?;
+    let command = become_script(context, setup, Tool::Client, program, line, jars, Some(&address))?;
     Ok((command, listener))
 }
 
@@ -285,18 +330,40 @@ pub(crate) async fn tell_nobody(listener: tokio::net::TcpListener) -> Infallible
     }
 }
 
-/// The path of Flink's own script. Fails if Flink has no such script, or if it is this program.
+/// The path of Flink's own script. Fails if Flink has no such script, or if it is this program. In a
+/// directory that `heddle adopt` has made it is heddle's, so it is looked for in the distribution.
 fn script(context: &Context, flink: &FlinkHome, tool: Tool) -> Result<PathBuf, Failure> {
-    let path = flink.root.join("bin").join(tool.name());
+    let root = flink.stands_for().unwrap_or_else(|| flink.root.clone());
+    let path = root.join("bin").join(tool.name());
     let real = path.canonicalize().map_err(|e| {
         Failure::because(format!("this Flink has no {}: cannot find {}", tool.name(), path.display()), e)
             .hint("the SQL gateway came with Flink 1.16")
     })?;
-    if real == context.exe {
-        return Err(Failure::new(format!("{} is this program, not Flink's own", path.display()))
+    if real == context.exe || adopted::starts_heddle(&real) {
+        return Err(Failure::configuration(format!("{} is this program, not Flink's own", path.display()))
             .hint("put Flink's own script back; let the PATH lead to heddle's directory instead"));
     }
     Ok(path)
+}
+
+/// Tells Flink's script the distribution. By itself, the script takes the one that it lies in, with the
+/// configuration in its `conf`.
+fn set_home(command: &mut Command, context: &Context, flink: &FlinkHome) {
+    context.hand_on_flink_home(command);
+    command.env(variables::FLINK_CONF_DIR.name(), &flink.conf);
+    if flink.stands_for().is_none() {
+        return;
+    }
+    command.env(variables::FLINK_HOME.name(), &flink.root).env("_FLINK_HOME_DETERMINED", "1");
+    // Flink's scripts search these with `find`, which does not follow a link.
+    let directories = [
+        (variables::FLINK_LIB_DIR, flink.lib.clone()),
+        (variables::FLINK_OPT_DIR, flink.opt(context)),
+        (variables::FLINK_PLUGINS_DIR, flink.plugins.clone()),
+    ];
+    for (variable, directory) in directories {
+        command.env(variable.name(), directory.canonicalize().unwrap_or(directory));
+    }
 }
 
 /// Fails if a script on this machine cannot be read. Scripts at other places are checked by Flink's program.
@@ -312,25 +379,19 @@ fn check_script(context: &Context, script: &OsStr) -> Result<(), Failure> {
     };
     let metadata = path.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err(Failure::new(format!("the script {} is not a file", path.display())));
+        return Err(Failure::configuration(format!("the script {} is not a file", path.display())));
     }
     // A pipe can be opened only once, and Flink has to open it.
     if metadata.is_file() { std::fs::File::open(&path).map(drop).map_err(unreadable) } else { Ok(()) }
 }
 
-/// The plan for a script in application mode. Fails if the release or the options do not allow that.
+/// The plan for a script in application mode. Fails if the options do not allow that.
 fn deployed(
     context: &Context,
-    setup: Setup,
+    mut setup: Setup,
     mut configuration: Configuration,
     line: &Line,
 ) -> Result<Plan, Failure> {
-    if !setup.release.traits().sql_application {
-        let what = format!("Flink {} cannot run a SQL script in application mode", setup.release);
-        return Err(Failure::usage(what)
-            .hint("Flink 2.0 and later can")
-            .hint("run it on a session: start one with `yarn-session.sh -d`, and leave out the target"));
-    }
     let Some(script) = line.script.as_deref().and_then(OsStr::to_str) else {
         return Err(Failure::usage("application mode needs a script").hint("name it with -f"));
     };
@@ -339,48 +400,49 @@ fn deployed(
             "Sql Client doesn't support to run init files when deploying script into cluster.",
         ));
     }
+    let mut jars = line.jars.clone();
     if let Some(directory) = &line.library {
-        let what = format!("the jars of {} (-l) do not go to an application", directory.to_string_lossy());
-        return Err(Failure::usage(what)
-            .hint("put them into Flink's directory usrlib, or ship them with yarn.ship-files"));
+        jars.append(&mut jars_of(context, directory)?);
     }
-    let mut program = Program {
-        jar: jar::only_jar(line.jars.clone(), &mut configuration, context)?,
-        main_class: Some(SQL_DRIVER.to_owned()),
-        opt_jars: vec![GATEWAY_JAR.to_owned()],
-        ..Program::default()
-    };
-    if is_remote(script) {
-        program.args = vec!["--scriptUri".to_owned(), script.to_owned()];
-    } else {
-        let path = context.path(without_scheme(script));
-        if !path.is_file() {
-            return Err(Failure::new(format!("the script {} is not a file", path.display())));
-        }
-        // The script is passed as a file, not as an argument, because it may contain passwords, and may be
-        // too long for a command line.
-        program.args = vec!["--scriptUri".to_owned(), SCRIPT.to_owned()];
-        program.files = vec![(SCRIPT.to_owned(), path)];
-    }
+    let program = sql_script::program(script, jars, setup.release, &mut configuration, context)?;
     let manifest = ClusterManifest::new(Purpose::Application { program }).configured(&setup, &configuration);
+    setup.warnings.extend(sql_script::warnings(script, context));
     Ok(Plan::Deploy(Box::new((setup, manifest))))
 }
 
+/// The jars in a directory of this machine (`-l`), sorted by their names.
+fn jars_of(context: &Context, directory: &OsStr) -> Result<Vec<String>, Failure> {
+    let path = context.path(directory);
+    let failed = |e| Failure::because(format!("cannot read the directory {} (-l)", path.display()), e);
+    let mut jars = Vec::new();
+    for entry in std::fs::read_dir(&path).map_err(failed)? {
+        let jar = entry.map_err(failed)?.path();
+        if jar.extension().is_some_and(|extension| extension == "jar") {
+            jars.push(jar.to_string_lossy().into_owned());
+        }
+    }
+    jars.sort();
+    Ok(jars)
+}
+
+/// The command that starts Flink's script. `address` is that of the JobManager to which jobs go, or `None` if
+/// the user's own settings name the target.
 fn become_script(
     context: &Context,
     setup: &Setup,
     tool: Tool,
     program: &Path,
     line: Line,
-    address: &RestAddress,
+    jars: &HadoopJars,
+    address: Option<&RestAddress>,
 ) -> Result<Command, Failure> {
-    let mut settings: Vec<(String, String)> = line
-        .properties
-        .into_iter()
-        .filter(|(key, _)| !matches!(key.as_str(), "execution.target" | "yarn.application.id"))
-        .collect();
-    settings.extend(target::leading_to(&setup.configuration, address, false));
+    let mut settings = line.properties;
+    if let Some(address) = address {
+        settings.retain(|(key, _)| !matches!(key.as_str(), "execution.target" | "yarn.application.id"));
+        settings.extend(target::leading_to(&setup.configuration, address, false));
+    }
     let mut command = Command::new(program);
+    set_home(&mut command, context, &setup.flink);
     command.args(line.verb.or_else(|| (tool == Tool::Gateway).then(|| "start".into())));
     let takes_properties = tool == Tool::Gateway || setup.release.traits().sql_client_properties;
     let conf = if takes_properties {
@@ -390,15 +452,36 @@ fn become_script(
         configuration_with(context, &setup.flink.conf, &settings)?
     };
     command.args(line.rest).env("FLINK_CONF_DIR", conf);
-    if context.var(variables::HADOOP_CLASSPATH).is_none() {
-        // Flink's scripts put the jars of this variable on the class path, behind Flink's own jars.
+    let given = context.var(variables::JVM_ARGS).unwrap_or_default();
+    let mut words = OsString::new();
+    if let Some(option) = jars.kerberos_option(context) {
+        words.push(option);
+        words.push(" ");
+    }
+    words.push(given);
+    if !given.contains(AGENT) {
+        words.push(" ");
+        words.push(java_agent(context)?);
+    }
+    // Flink's scripts put the jars of this variable on the class path, behind Flink's own jars.
+    if !jars.is_empty() {
+        command.env("HADOOP_CLASSPATH", jars.class_path()?);
+    } else if context.var(variables::HADOOP_CLASSPATH).is_none() {
         command.env("HADOOP_CLASSPATH", context.own_file(FILE_SYSTEM)?);
-        let mut words = OsString::from(context.var(variables::JVM_ARGS).unwrap_or_default());
         words.push(" ");
         words.push(file_system_helper(context));
-        command.env("JVM_ARGS", words);
     }
+    command.env("JVM_ARGS", words);
     Ok(command)
+}
+
+/// The JVM option of the Java agent, which deploys by this program.
+fn java_agent(context: &Context) -> Result<OsString, Failure> {
+    let mut option = OsString::from("-javaagent:");
+    option.push(context.own_file(AGENT)?);
+    option.push("=heddle=");
+    option.push(&context.exe);
+    Ok(option)
 }
 
 /// Copies the configuration directory, with `settings` behind those of the configuration file; of two

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 
+use yarn_client::deploy::Program;
 use yarn_client::report::Silent;
 
 use super::*;
@@ -30,7 +31,9 @@ fn place(release: &str) -> (tempfile::TempDir, Context) {
         std::fs::write(root.join("conf").join(file), "").unwrap();
     }
     std::fs::create_dir_all(dir.path().join("heddle/lib")).unwrap();
-    std::fs::write(dir.path().join("heddle/lib/flink-client-fs.jar"), "").unwrap();
+    for jar in ["flink-client-fs.jar", "heddle-agent.jar"] {
+        std::fs::write(dir.path().join("heddle/lib").join(jar), "").unwrap();
+    }
     let at = |p: &str| dir.path().join(p).display().to_string();
     let vars: BTreeMap<String, String> =
         [("FLINK_HOME", at("flink")), ("XDG_CACHE_HOME", at("cache"))].map(|(k, v)| (k.to_owned(), v)).into();
@@ -59,7 +62,7 @@ fn debug_shows_no_secret() {
     assert!(shown.contains("x.sql") && !shown.contains("hush"), "{shown}");
     let mut command = Command::new("sql-gateway.sh");
     command.args(words.split(' '));
-    let shown = format!("{:?}", Plan::Become(Start { command, tokens: None }));
+    let shown = format!("{:?}", Plan::Become(Start::plain(command)));
     assert!(shown.contains("sql-gateway.sh") && !shown.contains("hush"), "{shown}");
 }
 
@@ -71,11 +74,15 @@ fn shown(command: &Command) -> String {
 
 fn led(release: &str, tool: Tool, line: &str) -> (tempfile::TempDir, Command) {
     let (dir, context) = place(release);
-    let setup = Setup::load(&context).unwrap();
-    let program = script(&context, &setup.flink, tool).unwrap();
-    let address = RestAddress::plain("[::1]", 8081);
-    let command = become_script(&context, &setup, tool, &program, read(line), &address).unwrap();
+    let command = led_with(&context, tool, line, &HadoopJars::default());
     (dir, command)
+}
+
+fn led_with(context: &Context, tool: Tool, line: &str, jars: &HadoopJars) -> Command {
+    let setup = Setup::load(context).unwrap();
+    let program = script(context, &setup.flink, tool).unwrap();
+    let address = RestAddress::plain("[::1]", 8081);
+    become_script(context, &setup, tool, &program, read(line), jars, Some(&address)).unwrap()
 }
 
 #[test]
@@ -115,21 +122,18 @@ async fn what_is_none_of_ours_passes() {
     ] {
         let Plan::Become(start) = planned("1.20.1", tool, line).await.unwrap() else { panic!("{line}") };
         assert_eq!(shown(&start.command), format!("{} {line}", tool.name()));
-        assert_eq!(start.command.get_envs().count(), 0, "{line}");
+        let mut variables = start.command.get_envs().map(|(name, _)| name);
+        assert!(variables.all(|name| name == "FLINK_HOME" || name == "FLINK_CONF_DIR"), "{start:?}");
         assert!(start.tokens.is_none(), "{line}");
     }
 }
 
 #[tokio::test]
 async fn without_a_session_it_is_said() {
-    for (line, text) in [
-        ("-Dexecution.target=yarn-session", "no cluster id was specified"),
-        ("-t yarn-per-job", "no target yarn-per-job, which execution.target (-D) asks for"),
-        ("-t yarn-application -f x.sql", "Flink 1.20.1 cannot run a SQL script in application mode"),
-    ] {
-        let failure = planned("1.20.1", Tool::Client, line).await.unwrap_err();
-        assert!(failure.to_string().contains(text) && !failure.hints().is_empty(), "{line}: {failure}");
-    }
+    let line = "-Dexecution.target=yarn-session";
+    let failure = planned("1.20.1", Tool::Client, line).await.unwrap_err();
+    assert!(failure.to_string().contains("no cluster id was specified"), "{failure}");
+    assert!(!failure.hints().is_empty(), "{failure}");
     let failure =
         planned("2.0.0", Tool::Gateway, "start -Dexecution.target=yarn-application").await.unwrap_err();
     assert!(failure.to_string().contains("sql-gateway.sh cannot start"), "{failure}");
@@ -158,23 +162,96 @@ async fn without_a_session_the_client_starts_and_is_told_when_it_asks() {
     told.abort();
     let failure = planned("1.20.1", Tool::Gateway, "start").await.unwrap_err();
     assert!(failure.to_string().contains(NO_SESSION), "{failure}");
+    assert!(failure.hints().iter().any(|hint| hint.contains("heddle.hadoop.jars")), "{failure}");
+}
+
+/// What heddle warns of.
+#[derive(Default)]
+struct Warnings(std::sync::Mutex<Vec<String>>);
+
+impl Report for Warnings {
+    fn info(&self, _: &str) {}
+
+    fn warn(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+}
+
+/// A place with Hadoop's classes.
+fn place_with_hadoop(release: &str) -> (tempfile::TempDir, Context) {
+    let (dir, mut context) = place(release);
+    context.vars.insert("HADOOP_CLASSPATH".to_owned(), "/hadoop/*".to_owned());
+    (dir, context)
 }
 
 #[tokio::test]
-async fn a_script_that_sets_per_job_is_refused() {
+async fn a_gateway_starts_without_a_session_and_says_what_its_sessions_have_to_set() {
+    let (_dir, context) = place_with_hadoop("1.20.1");
+    let warnings = Warnings::default();
+    let planned = plan(&context, Tool::Gateway, &words("start-foreground -Da=b"), &warnings).await.unwrap();
+    let Plan::Become(start) = planned else { panic!("it does not become Flink's program") };
+    assert_eq!(
+        shown(&start.command),
+        "sql-gateway.sh start-foreground -Da=b -Dexecution.target=yarn-session"
+    );
+    let warned = warnings.0.lock().unwrap().join("\n");
+    assert!(warned.contains(NO_SESSION) && warned.contains("has to set execution.target"), "{warned}");
+}
+
+/// A variable of the command, with the places below `dir` shortened.
+fn variable(dir: &tempfile::TempDir, command: &Command, name: &str) -> String {
+    let found = command.get_envs().find(|(k, _)| *k == name).and_then(|(_, v)| v);
+    found.map(|v| v.to_string_lossy().replace(&dir.path().display().to_string(), "")).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_cluster_for_each_job_needs_no_session() {
+    for (tool, line, wanted) in [
+        (Tool::Client, "-t yarn-per-job -f x.sql", "sql-client.sh -Dexecution.target=yarn-per-job -f x.sql"),
+        (
+            Tool::Gateway,
+            "start-foreground -Dexecution.target=YARN-PER-JOB -Da=b",
+            "sql-gateway.sh start-foreground -Dexecution.target=YARN-PER-JOB -Da=b",
+        ),
+    ] {
+        let (dir, context) = place_with_hadoop("1.20.1");
+        std::fs::write(dir.path().join("x.sql"), "SELECT 1;").unwrap();
+        let planned = plan(&context, tool, &words(line), &Silent).await.unwrap();
+        let Plan::Become(start) = planned else { panic!("it does not become Flink's program") };
+        assert_eq!(shown(&start.command), wanted);
+        let agent = "-javaagent:/heddle/lib/heddle-agent.jar=heddle=/heddle/bin/heddle";
+        let options = variable(&dir, &start.command, "JVM_ARGS");
+        assert!(options.split(' ').any(|word| word == agent), "{options}");
+    }
+    // An older client gets the target by a file.
+    let (dir, context) = place_with_hadoop("1.17.2");
+    std::fs::write(dir.path().join("x.sql"), "SELECT 1;").unwrap();
+    let planned = plan(&context, Tool::Client, &words("-t yarn-per-job -f x.sql"), &Silent).await.unwrap();
+    let Plan::Become(start) = planned else { panic!("it does not become Flink's program") };
+    assert_eq!(shown(&start.command), "sql-client.sh -f x.sql");
+    let conf = dir.path().join(variable(&dir, &start.command, "FLINK_CONF_DIR").trim_start_matches('/'));
+    let text = std::fs::read_to_string(conf.join("flink-conf.yaml")).unwrap();
+    assert!(text.contains("execution.target: yarn-per-job\n"), "{text}");
+}
+
+#[tokio::test]
+async fn other_targets_need_hadoops_classes() {
     for (text, set) in [
         ("SET 'execution.target' = 'yarn-per-job';\nSELECT 1;", true),
-        ("-- first\nset execution.target\n= yarn-per-job", true),
+        ("-- first\nset execution.target\n= yarn-session", true),
         ("-- SET 'execution.target' = 'yarn-per-job';\nSELECT 1;", false),
-        ("SET 'execution.target' = 'yarn-session';", false),
+        ("SET 'execution.target' = 'remote';", false),
     ] {
-        let (dir, context) = place("1.20.1");
-        std::fs::write(dir.path().join("x.sql"), text).unwrap();
-        for option in ["-f", "--init=", "-i"] {
-            let line =
-                if option.ends_with('=') { format!("{option}x.sql") } else { format!("{option} x.sql") };
-            let planned = plan(&context, Tool::Client, &words(&line), &Silent).await;
-            assert_eq!(planned.is_err(), set, "{option} {text}: {planned:?}");
+        for option in ["-f ", "--init=", "-i "] {
+            let (dir, mut context) = place("1.20.1");
+            std::fs::write(dir.path().join("x.sql"), text).unwrap();
+            let line = words(&format!("{option}x.sql"));
+            let planned = plan(&context, Tool::Client, &line, &Silent).await;
+            let refused = planned.as_ref().err().map(|failure| failure.to_string()).unwrap_or_default();
+            assert_eq!(refused.contains("SET in x.sql asks for"), set, "{option} {text}: {refused}");
+            assert_eq!(planned.is_err(), set, "{option} {text}: {refused}");
+            context.vars.insert("HADOOP_CLASSPATH".to_owned(), "/hadoop/*".to_owned());
+            assert!(plan(&context, Tool::Client, &line, &Silent).await.is_ok(), "{option} {text}");
         }
     }
     let (dir, context) = place("1.20.1");
@@ -182,6 +259,16 @@ async fn a_script_that_sets_per_job_is_refused() {
         .unwrap();
     let failure = plan(&context, Tool::Gateway, &words("start"), &Silent).await.unwrap_err();
     assert!(failure.to_string().contains("flink-conf.yaml:1) asks for"), "{failure}");
+    assert!(failure.hints().iter().any(|hint| hint.contains("heddle.hadoop.jars")), "{failure}");
+}
+
+#[test]
+fn an_agent_that_the_user_has_named_is_the_only_one() {
+    let (dir, mut context) = place_with_hadoop("1.20.1");
+    context.vars.insert("JVM_ARGS".to_owned(), "-javaagent:/own/heddle-agent.jar=disabled".to_owned());
+    let command = led_with(&context, Tool::Client, "-f x.sql", &HadoopJars::default());
+    assert_eq!(variable(&dir, &command, "JVM_ARGS"), "-javaagent:/own/heddle-agent.jar=disabled");
+    assert_eq!(variable(&dir, &command, "HADOOP_CLASSPATH"), "", "it is inherited");
 }
 
 #[tokio::test]
@@ -204,12 +291,11 @@ fn deployed(plan: Result<Plan, Failure>) -> (Program, Configuration) {
 #[tokio::test]
 async fn scripts_as_applications() {
     let target = "-Dexecution.target=yarn-application";
-    let (program, _) = deployed(planned("2.0.0", Tool::Client, &format!("{target} -f x.sql")).await);
-    assert_eq!(program.args, ["--scriptUri", "script.sql"]);
-    assert_eq!(program.files.len(), 1);
-    let remote = planned("2.0.0", Tool::Client, &format!("{target} -f hdfs://nn/x.sql")).await;
-    let (program, _) = deployed(remote);
-    assert_eq!((program.args[1].as_str(), program.files.len()), ("hdfs://nn/x.sql", 0));
+    for release in ["1.17.2", "2.0.0"] {
+        let (program, _) = deployed(planned(release, Tool::Client, &format!("{target} -f x.sql")).await);
+        assert_eq!(program.args, ["--scriptUri", "script.sql"]);
+        assert_eq!((program.files.len(), program.jar), (1, None));
+    }
     for line in ["-j /j/udf.jar", "--jar=/j/udf.jar", "-Dpipeline.jars=/j/udf.jar"] {
         let line = format!("{target} -f x.sql {line}");
         let (program, configuration) = deployed(planned("2.0.0", Tool::Client, &line).await);
@@ -217,9 +303,13 @@ async fn scripts_as_applications() {
         let jars = text(&configuration, &options::PIPELINE_JARS);
         assert_eq!(jars.as_deref(), Some("file:///j/udf.jar"), "{line}");
     }
+    let line = format!("{target} -f x.sql -j /j/a.jar -j /j/b.jar");
+    let (program, configuration) = deployed(planned("1.20.1", Tool::Client, &line).await);
+    assert_eq!((program.jar, program.libraries), (None, vec!["/j/a.jar".into(), "/j/b.jar".into()]));
+    let jars = text(&configuration, &options::PIPELINE_JARS);
+    assert_eq!(jars.as_deref(), Some("file:///j/a.jar;file:///j/b.jar"));
     for (line, text) in [
-        ("-f x.sql -j a.jar -j b.jar", "an application has one jar, and more are named: a.jar, b.jar"),
-        ("-f x.sql -l /libraries", "the jars of /libraries (-l) do not go to an application"),
+        ("-f x.sql -l /no/such/directory", "cannot read the directory /no/such/directory (-l)"),
         ("", "needs a script"),
         ("-f missing.sql", "cannot read the script"),
         ("-f .", "is not a file"),
@@ -231,6 +321,19 @@ async fn scripts_as_applications() {
 }
 
 #[test]
+fn the_jars_of_a_directory() {
+    let (dir, context) = place("1.20.1");
+    for name in ["l/b.jar", "l/a.jar", "l/notes.txt"] {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+    let jars = jars_of(&context, OsStr::new("l")).unwrap();
+    let names: Vec<&str> = jars.iter().filter_map(|jar| jar.rsplit('/').next()).collect();
+    assert_eq!(names, ["a.jar", "b.jar"]);
+}
+
+#[test]
 fn the_script_gets_the_address() {
     let (dir, command) =
         led("1.20.1", Tool::Client, "-t yarn-session -Dyarn.application.id=x -Da=b -f x.sql");
@@ -238,17 +341,50 @@ fn the_script_gets_the_address() {
         shown(&command),
         "sql-client.sh -Da=b -Dexecution.target=remote -Drest.address=::1 -Drest.port=8081 -Djobmanager.rpc.address=::1 -f x.sql"
     );
-    let var = |name: &str| {
-        let found = command.get_envs().find(|(k, _)| *k == name).and_then(|(_, v)| v);
-        found.map(|v| v.to_string_lossy().replace(&dir.path().display().to_string(), "")).unwrap_or_default()
-    };
-    assert_eq!(var("HADOOP_CLASSPATH"), "/heddle/lib/flink-client-fs.jar");
-    assert_eq!(var("JVM_ARGS"), " -Dheddle.client.fs.helper=/heddle/bin/heddle");
-    assert_eq!(var("FLINK_CONF_DIR"), "/flink/conf");
+    assert_eq!(variable(&dir, &command, "HADOOP_CLASSPATH"), "/heddle/lib/flink-client-fs.jar");
+    assert_eq!(
+        variable(&dir, &command, "JVM_ARGS"),
+        " -javaagent:/heddle/lib/heddle-agent.jar=heddle=/heddle/bin/heddle -Dheddle.client.fs.helper=/heddle/bin/heddle"
+    );
+    assert_eq!(variable(&dir, &command, "FLINK_CONF_DIR"), "/flink/conf");
     let (_dir, command) = led("1.20.1", Tool::Gateway, "-Dsql-gateway.endpoint.rest.address=h");
     assert!(
         shown(&command).starts_with("sql-gateway.sh start -Dsql-gateway.endpoint.rest.address=h -Dexecution")
     );
+}
+
+#[tokio::test]
+async fn hadoops_classes_take_the_place_of_heddles_file_system() {
+    let (dir, mut context) = place("1.20.1");
+    for (file, text) in [("hadoop/a.jar", ""), ("conf/core-site.xml", "<configuration/>"), ("krb5.conf", "")]
+    {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    for (name, file) in [("HADOOP_CONF_DIR", "conf"), ("KRB5_CONFIG", "krb5.conf")] {
+        context.vars.insert(name.to_owned(), dir.path().join(file).display().to_string());
+    }
+    context.vars.insert("JVM_ARGS".to_owned(), "-Dx=y".to_owned());
+    let mut configuration = Configuration::new(flink_model::config::FileFormat::Standard);
+    configuration.set_dynamic("heddle.hadoop.jars", "hadoop");
+    let jars = hadoop_jars::find(&context, &configuration, &Silent).await.unwrap();
+    let command = led_with(&context, Tool::Client, "-f x.sql", &jars);
+    assert_eq!(variable(&dir, &command, "HADOOP_CLASSPATH"), "/hadoop/a.jar:/conf");
+    assert_eq!(
+        variable(&dir, &command, "JVM_ARGS"),
+        "-Djava.security.krb5.conf=/krb5.conf -Dx=y -javaagent:/heddle/lib/heddle-agent.jar=heddle=/heddle/bin/heddle"
+    );
+}
+
+#[tokio::test]
+async fn only_a_script_without_hadoops_classes_is_watched() {
+    for (line, watched) in
+        [("-f x.sql", true), ("", false), ("-Dheddle.hadoop.jars=flink/lib -f x.sql", false)]
+    {
+        let Plan::Alone(start, _) = planned("1.20.1", Tool::Client, line).await.unwrap() else { panic!() };
+        assert_eq!(start.lacks_hadoop, watched, "{line}");
+    }
 }
 
 #[test]
@@ -261,6 +397,48 @@ fn older_clients_get_a_configuration() {
     let text = std::fs::read_to_string(conf.join("flink-conf.yaml")).unwrap();
     assert!(text.contains("a: b\nexecution.target: remote\nrest.address: ::1\n"), "{text}");
     assert!(conf.join("log4j-cli.properties").exists());
+}
+
+/// A directory of `heddle adopt` for the Flink of [`place`], to which `FLINK_HOME` leads.
+fn adopt(dir: &Path, context: &mut Context) -> PathBuf {
+    let request =
+        yarn_client::adopt::AdoptRequest { directory: dir.join("adopted"), flink_home: None, dry_run: false };
+    yarn_client::adopt::adopt(context, &request, &|| Ok(())).unwrap();
+    let home = dir.join("adopted");
+    context.vars.insert("FLINK_HOME".to_owned(), home.display().to_string());
+    home
+}
+
+#[tokio::test]
+async fn flinks_own_script_of_an_adopted_directory() {
+    let (dir, mut context) = place("1.20.1");
+    let dir = dir.path().canonicalize().unwrap();
+    let home = adopt(&dir, &mut context);
+    for (tool, line) in [(Tool::Client, "--help"), (Tool::Gateway, "stop"), (Tool::Client, "-t remote")] {
+        let Ok(Plan::Become(Start { command, .. })) = plan(&context, tool, &words(line), &Silent).await
+        else {
+            panic!("{line}")
+        };
+        let script = Path::new(command.get_program()).canonicalize().unwrap();
+        assert_eq!(script, dir.join("flink/bin").join(tool.name()), "{line}");
+        let var = |name: &str| {
+            command.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value.map(PathBuf::from))
+        };
+        assert_eq!(var("FLINK_HOME"), Some(home.clone()));
+        assert_eq!(var("_FLINK_HOME_DETERMINED"), Some("1".into()));
+        assert_eq!(var("FLINK_CONF_DIR"), Some(home.join("conf")));
+        assert_eq!(var("FLINK_LIB_DIR"), Some(dir.join("flink/lib")), "its real path");
+    }
+}
+
+#[tokio::test]
+async fn a_script_of_heddles_in_the_distribution_is_seen() {
+    let (dir, mut context) = place("1.20.1");
+    let dir = dir.path().canonicalize().unwrap();
+    let home = adopt(&dir, &mut context);
+    std::fs::copy(home.join("bin/sql-client.sh"), dir.join("flink/bin/sql-client.sh")).unwrap();
+    let failure = plan(&context, Tool::Client, &[], &Silent).await.unwrap_err();
+    assert!(failure.to_string().contains("is this program, not Flink's own"), "{failure}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Makes the texts that commands print for people. The modules do no I/O, so that tests can compare whole
 //! texts.
 
+pub(crate) mod adopt;
 pub(crate) mod applications;
 pub(crate) mod bar;
 pub(crate) mod clean;

@@ -102,7 +102,7 @@ impl Default for ContainerEnd {
     }
 }
 
-/// Containers that the application has asked YARN for and does not have.
+/// Containers that the application has asked YARN for and does not have, or has given up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OpenAsk {
@@ -118,4 +118,8 @@ pub struct OpenAsk {
     pub since: Option<u64>,
     /// Why YARN refuses them for good, if it does.
     pub refused: Option<String>,
+    /// When they were given up, in ms since 1970, because nobody needed them any more; `None` if they are
+    /// asked for still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<u64>,
 }

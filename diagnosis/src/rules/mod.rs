@@ -6,6 +6,8 @@ mod program;
 mod starting;
 mod waiting;
 
+pub(crate) use program::{NO_RESOURCE, NO_SLOT, TOO_FEW_RESOURCES};
+
 use crate::rule::Rule;
 
 /// The tables of rules.

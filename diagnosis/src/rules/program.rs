@@ -21,6 +21,11 @@ const EXCEPTION: Sign = Sign::Any(&[
     Sign::About(Subject::Container(Part::TaskManager)),
 ]);
 
+/// The words with which Flink says that a job did not get its slots in time.
+pub(crate) const NO_RESOURCE: &str = "NoResourceAvailableException";
+pub(crate) const TOO_FEW_RESOURCES: &str = "Could not acquire the minimum required resources";
+pub(crate) const NO_SLOT: &str = "Slot request bulk is not fulfillable";
+
 pub(super) const RULES: &[Rule] = &[
     certain(
         ("class-conflict", Link::Program, Class::ClassPath),
@@ -128,9 +133,9 @@ pub(super) const RULES: &[Rule] = &[
             ("slots-missing", Link::Slots, Class::Queue),
             (Whose::Deployer, Retry::Helps),
             Sign::Any(&[
-                Sign::Words(&["NoResourceAvailableException"]),
-                Sign::Words(&["Could not acquire the minimum required resources"]),
-                Sign::Words(&["Slot request bulk is not fulfillable"]),
+                Sign::Words(&[NO_RESOURCE]),
+                Sign::Words(&[TOO_FEW_RESOURCES]),
+                Sign::Words(&[NO_SLOT]),
             ]),
             "The job did not get its slots in time, because TaskManagers were missing: {said}",
             Remedy::Set(&[

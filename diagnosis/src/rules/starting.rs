@@ -116,6 +116,8 @@ pub(super) const RULES: &[Rule] = &[
         Sign::Any(&[
             Sign::Words(&["Linux Container Executor reached unrecoverable exception"]),
             Sign::Words(&["initialization failed (exitCode="]),
+            // Without the program container-executor, since Hadoop 3.5.
+            Sign::Words(&["initialization failed(exitCode="]),
             Sign::Words(&["Unable to prepare container"]),
         ]),
         "The node cannot start containers: {said}",

@@ -88,6 +88,9 @@ pub(super) const RULES: &[Rule] = &[
         Sign::All(&[
             Sign::Any(&[
                 Sign::Words(&["token", "can't be found in cache"]),
+                // HDFS, since Hadoop 3.3.
+                Sign::Words(&["Token for real user", "can't be found in cache"]),
+                Sign::Words(&["Token ", " has expired, current time"]),
                 Sign::Words(&["token", "is expired"]),
                 Sign::Words(&["InvalidToken"]),
                 // heddle-am's words at the end of an application that has failed.
@@ -139,6 +142,8 @@ pub(super) const RULES: &[Rule] = &[
             Sign::Words(&["to non-leaf queue"]),
             Sign::Words(&["to ambiguous queue"]),
             Sign::Words(&["rejected by placement rules"]),
+            // The FairScheduler of Hadoop 2.
+            Sign::Words(&["rejected by queue placement policy"]),
         ]),
         "YARN has no such queue for the application: {said}",
         Remedy::Set(&[QUEUE]),

@@ -119,6 +119,9 @@ class PseudoCluster:
     def java_options(self):
         return [option for part in self.parts for option in part.java_options(self)]
 
+    def classes(self):
+        return [directory for part in self.parts for directory in part.classes(self)]
+
     def client_sites(self):
         return functools.reduce(operator.or_, (part.everywhere(self) for part in self.parts), Sites())
 

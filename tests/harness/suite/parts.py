@@ -53,12 +53,14 @@ def lints(it):
     run("cargo", "clippy", "--locked", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings")
     # Names that do not exist, and what nothing uses; no opinions.
     ruff = os.path.dirname(library("private_python", "lint", "scripts/pins/lint.txt")) + "/ruff"
-    run(ruff, "check", "--quiet", "--no-cache", "--select", "F,E9", "tests", "scripts/pseudo-cluster", "scripts/compatibility", "scripts/pin")
+    sources = ["tests", "airflow-provider", "scripts/pseudo-cluster", "scripts/compatibility", "scripts/pin", "scripts/packaging/wheel"]
+    run(ruff, "check", "--quiet", "--no-cache", "--select", "F,E9", *sources)
 
 
 def harness(it):
-    """The tests of the tests' own Python, and the direction of modules and crates."""
-    words = ["-q", "-p", "no:cacheprovider", "tests/unit", "tests/structure", "tests/conformance/test_compare.py"]
+    """The tests of the tests' own Python and of the Airflow provider, and the direction of modules and
+    crates."""
+    words = ["-q", "-p", "no:cacheprovider", "tests/unit", "tests/structure", "tests/conformance/test_compare.py", "airflow-provider/tests"]
     return it.pytest("harness", *words, env={"HEDDLE_TEST_CLUSTER": "none"})
 
 
@@ -130,7 +132,7 @@ def scenarios(it):
 
 # The extended scenarios are three parts, because one run of all takes two hours. Which file belongs where:
 FAULTS = ("test_chaos", "test_failover", "test_faults", "test_high_availability", "test_recovery", "test_memory_kills")
-KERBEROS = tuple(f"test_kerberos{what}" for what in ("", "_errors", "_releases", "_tokens", "_users", "_zones"))
+KERBEROS = tuple(f"test_kerberos{what}" for what in ("", "_errors", "_in_process", "_releases", "_tokens", "_users", "_zones"))
 
 
 def files(names):

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use flink_model::class_path::ContainerFiles;
 use flink_model::config::{Configuration, FromValue};
 use flink_model::container::{INTERNAL_KEY, TASKRUNNER};
+use flink_model::flink_variables;
 use flink_model::options::{self, Opt};
 use flink_model::plan::{self, ShippedConfiguration, Surroundings};
 use flink_model::spec::{
@@ -54,7 +55,7 @@ pub(crate) fn am_spec(
         yarn_class_path: answers
             .conf
             .get("yarn.application.classpath")
-            .map_err(|e| Failure::new(e.to_string()))?,
+            .map_err(|e| Failure::configuration(e.to_string()))?,
         krb5: derived.kerberos.krb5_conf.is_some(),
     };
     // As with Flink's own client, a TaskManager's temporary files go to the node's own disks.
@@ -67,6 +68,8 @@ pub(crate) fn am_spec(
         Some(_) => internal_ssl::without_host_names(template),
         None => template,
     };
+    let mut job_manager = own_key(job_manager.map_err(cannot)?);
+    job_manager.env.extend(flink_variables::of_application(answers.directory));
     // The ApplicationMaster hands these on itself, by the control protocol.
     let sent = std::iter::once(shipped.file_name.to_owned());
     let sent = sent.chain(derived.names.logging.1.iter().map(|file| file.key.clone()));
@@ -95,7 +98,7 @@ pub(crate) fn am_spec(
                 .map(|ports| MetricsSpec { ports, reporters: reporters::prometheus_ports(conf) }),
         },
         job_manager: JobManagerSpec {
-            jvm: own_key(job_manager.map_err(cannot)?),
+            jvm: job_manager,
             rest_ports: text(conf, &options::REST_BIND_PORT),
             rest_tls: ssl::rest_speaks_tls(conf).map_err(bad_value)?,
             keytab: derived.kerberos.keytab.is_some(),
@@ -139,7 +142,7 @@ fn hadoop_settings(conf: &HadoopConf) -> Result<BTreeMap<String, String>, Failur
         if matches!(origin, hadoop_rpc::PropertyOrigin::Default) || flink_model::config::is_sensitive(key) {
             continue;
         }
-        if let Some(value) = conf.get(key).map_err(|e| Failure::new(e.to_string()))? {
+        if let Some(value) = conf.get(key).map_err(|e| Failure::configuration(e.to_string()))? {
             settings.insert(key.to_owned(), value);
         }
     }
@@ -171,6 +174,6 @@ pub(crate) fn get<T: FromValue>(conf: &Configuration, option: &Opt<T>) -> Result
 fn positive(conf: &Configuration, option: &Opt<i32>) -> Result<u64, Failure> {
     let value = get(conf, option)?.unwrap_or_default();
     u64::try_from(value).ok().filter(|v| *v > 0).ok_or_else(|| {
-        Failure::new(format!("{} must be a whole number of at least 1, and is {value}", option.key))
+        Failure::configuration(format!("{} must be a whole number of at least 1, and is {value}", option.key))
     })
 }

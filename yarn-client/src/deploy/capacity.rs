@@ -6,7 +6,7 @@
 
 use yarn_api::records::QueueInfo;
 
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::queues::most_mb;
 
 /// The memory that is wanted, in MiB and rounded up as YARN does.
@@ -56,7 +56,13 @@ pub(crate) fn check(
         let what = format!(
             "the queue '{name}' can never give the JobManager's container of {master_mb} MB: {limit}"
         );
-        return QueueFit::TooLarge(advise(Failure::new(what), "-jm", queues, total_mb, master_mb));
+        return QueueFit::TooLarge(advise(
+            Failure::new(what).of_class(CauseClass::Queue),
+            "-jm",
+            queues,
+            total_mb,
+            master_mb,
+        ));
     }
     if master_mb + worker_mb <= most {
         return QueueFit::Fits;
@@ -70,7 +76,13 @@ pub(crate) fn check(
             "{what}; no job can run until the queue or the cluster grows"
         ));
     }
-    QueueFit::TooLarge(advise(Failure::new(what), "-jm and -tm", queues, total_mb, master_mb + worker_mb))
+    QueueFit::TooLarge(advise(
+        Failure::new(what).of_class(CauseClass::Queue),
+        "-jm and -tm",
+        queues,
+        total_mb,
+        master_mb + worker_mb,
+    ))
 }
 
 fn advise(failure: Failure, options: &str, queues: &[QueueInfo], total_mb: u64, needed_mb: u64) -> Failure {

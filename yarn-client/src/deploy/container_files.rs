@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use taskrunner::links;
 
 use super::kerberos::KerberosFiles;
-use super::manifest::{ClientProgram, Program, Purpose};
+use super::manifest::{Program, Purpose};
 use super::names::{Names, twice};
 use super::packed;
 use super::sharing::{Sharing, is_library};
@@ -111,7 +111,9 @@ impl ContainerFile {
     /// Whether this file may provide a class: it is a jar on the class path that holds the class, or the
     /// class file itself in a shipped directory, or something remote that is not looked into.
     pub(crate) fn may_hold(&self, class: &str) -> bool {
-        if !matches!(self.part, Part::System | Part::User) || self.key.starts_with(PLUGINS) {
+        // The bridge is on the class path, too, and holds the program that runs SQL scripts.
+        let on_class_path = matches!(self.part, Part::System | Part::User) || self.key == BRIDGE;
+        if !on_class_path || self.key.starts_with(PLUGINS) {
             return false;
         }
         match &self.source {
@@ -165,12 +167,12 @@ pub(crate) fn container_files(
     }
     match purpose {
         Purpose::Session { .. } => {}
-        // `main()` uploads the jar to the JobManager by itself, when it submits the job. But the class path
-        // of the containers needs the jar before they start.
-        Purpose::PerJob { program: ClientProgram { jar: Some(jar), .. } }
-            if inclusion != UserJarInclusion::Disabled =>
-        {
-            files.push(user_jar(context, jar, inclusion)?);
+        // `main()` uploads the jars to the JobManager by itself, when it submits the job. But the class path
+        // of the containers needs them before they start.
+        Purpose::PerJob { program } if inclusion != UserJarInclusion::Disabled => {
+            for jar in program.jar.iter().chain(&program.user_jars) {
+                files.push(user_jar(context, jar, inclusion)?);
+            }
         }
         Purpose::PerJob { .. } => {}
         Purpose::Application { program } => {
@@ -200,7 +202,7 @@ fn check_name(file: &ContainerFile) -> Result<(), Failure> {
         matches!(file.part, Part::System | Part::User) && file.kind == LocalResourceKind::File;
     let entry = if key.ends_with(".jar") { key } else { key.rsplit_once('/').map_or("", |(above, _)| above) };
     let refused = |sign: char| {
-        Failure::new(format!(
+        Failure::configuration(format!(
             "cannot send {key:?} ({by}) to the containers: its name has the character {sign:?}"
         ))
         .hint("rename the file, or make a copy with another name")
@@ -218,7 +220,7 @@ fn check_name(file: &ContainerFile) -> Result<(), Failure> {
     let what = format!(
         "cannot send {key:?} ({by}) to the containers: its name is too long for one with such characters"
     );
-    Err(Failure::new(what).hint("rename it without \", $, `, \\ and control characters"))
+    Err(Failure::configuration(what).hint("rename it without \", $, `, \\ and control characters"))
 }
 
 /// Selects the files whose names may be used in the containers; see [`Names::admit`].
@@ -274,9 +276,11 @@ fn distribution(
     for dir in &provided {
         let by = options::PROVIDED_LIB_DIRS.key;
         if !is_remote(dir) {
-            return Err(Failure::new(format!("{by} names {dir:?}, which is not a directory of the cluster"))
-                .hint("name directories by their URLs, for example hdfs:///flink/lib;hdfs:///flink/plugins")
-                .hint("without it heddle uploads Flink's files once and keeps them in its store"));
+            return Err(Failure::configuration(format!(
+                "{by} names {dir:?}, which is not a directory of the cluster"
+            ))
+            .hint("name directories by their URLs, for example hdfs:///flink/lib;hdfs:///flink/plugins")
+            .hint("without it heddle uploads Flink's files once and keeps them in its store"));
         }
         let name = remote_name(dir, by)?;
         if name == USRLIB {
@@ -289,7 +293,7 @@ fn distribution(
         ContainerFile::file(file.key, FileSource::library(file.path, &sharing), Part::System, by)
     };
     if provided.is_empty() {
-        let lib = files_below(&flink.lib, "lib")?;
+        let lib = if flink.lib.is_dir() { files_below(&flink.lib, "lib")? } else { Vec::new() };
         files.extend(lib.into_iter().filter(|f| !is_dist_jar(&f.key)).map(|f| library(f, "Flink's lib")));
         if flink.plugins.is_dir() {
             let plugins = files_below(&flink.plugins, "plugins")?;
@@ -354,12 +358,12 @@ pub(crate) fn libraries(context: &Context, flink: &FlinkHome) -> Result<[Vec<Lib
 }
 
 fn provided_usrlib(dir: &str, by: &str) -> Failure {
-    Failure::new(format!("{by} names {dir:?}: a directory usrlib is for the user's jars"))
+    Failure::configuration(format!("{by} names {dir:?}: a directory usrlib is for the user's jars"))
         .hint(format!("{} names it", options::PROVIDED_USRLIB_DIR.key))
 }
 
 fn shipped_usrlib(item: &str, by: &str) -> Failure {
-    Failure::new(format!(
+    Failure::configuration(format!(
         "cannot ship {item:?} ({by}): a directory named usrlib cannot be shipped: it is for the user's jars of \
          application mode"
     ))
@@ -404,7 +408,7 @@ fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec
     for item in list(configuration, &options::SHIP_ARCHIVES)? {
         let plain = item.trim_end_matches('/').to_lowercase();
         if !ARCHIVES.iter().any(|suffix| plain.ends_with(suffix)) {
-            return Err(Failure::new(format!(
+            return Err(Failure::configuration(format!(
                 "cannot ship the archive {item:?} ({by}): YARN cannot unpack a file of that name"
             ))
             .hint(format!("names of archives end in {}", ARCHIVES.join(", ")))
@@ -416,7 +420,7 @@ fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec
             let (path, is_dir) =
                 local(context, &item, "Ship archive", "yarn.ship-archives names archive files")?;
             if is_dir {
-                return Err(Failure::new(format!(
+                return Err(Failure::configuration(format!(
                     "cannot ship the archive {item:?} ({by}): it is a directory"
                 ))
                 .hint("yarn.ship-files ships directories"));
@@ -435,7 +439,7 @@ fn ship_archives(context: &Context, configuration: &Configuration) -> Result<Vec
 /// Refuses a file whose first bytes, `head`, are not those of the archive that its name promises.
 pub(crate) fn check_archive(item: &str, head: &[u8], by: &str) -> Result<(), Failure> {
     let Some(what) = packed::mistaken(item, head) else { return Ok(()) };
-    Err(Failure::new(format!("cannot ship the archive {item:?} ({by}): it is no {what}"))
+    Err(Failure::configuration(format!("cannot ship the archive {item:?} ({by}): it is no {what}"))
         .hint("the nodes could not unpack it; yarn.ship-files ships files as they are"))
 }
 
@@ -452,7 +456,7 @@ fn usrlib(flink: &FlinkHome, configuration: &Configuration) -> Result<Vec<Contai
     let by = options::PROVIDED_USRLIB_DIR.key;
     if let Some(dir) = text(configuration, &options::PROVIDED_USRLIB_DIR) {
         let wrong = |why: &str| {
-            Failure::new(format!("{by} names {dir:?}, {why}"))
+            Failure::configuration(format!("{by} names {dir:?}, {why}"))
                 .hint("name a directory by its URL, for example hdfs:///my-app/usrlib")
         };
         if !is_remote(&dir) {
@@ -478,16 +482,23 @@ fn program_files(
     inclusion: UserJarInclusion,
 ) -> Result<Vec<ContainerFile>, Failure> {
     let mut files = Vec::new();
-    if let Some(jar) = &program.jar {
+    for jar in program.jar.iter().chain(&program.libraries) {
         files.push(user_jar(context, jar, inclusion)?);
     }
+    let by = "the program";
     for (key, path) in &program.files {
-        files.push(ContainerFile::file(
-            key.clone(),
-            FileSource::Private(path.clone()),
-            Part::Apart,
-            "the program",
-        ));
+        let source = match path.to_str().filter(|url| is_remote(url)) {
+            Some(url) => FileSource::Remote(url.to_owned()),
+            None => FileSource::Private(path.clone()),
+        };
+        files.push(ContainerFile::file(key.clone(), source, Part::Apart, by));
+    }
+    for (key, path) in &program.archives {
+        check_archive(key, &read_head(path)?, by)?;
+        files.push(ContainerFile {
+            kind: LocalResourceKind::Archive,
+            ..ContainerFile::file(key.clone(), FileSource::Private(path.clone()), Part::Apart, by)
+        });
     }
     let opt = flink.opt(context);
     for start in &program.opt_jars {
@@ -508,8 +519,11 @@ fn find_jar(directory: &Path, start: &str) -> Result<PathBuf, Failure> {
     };
     let found = entries.filter_map(Result::ok).map(|e| e.path()).filter(fits).min();
     found.ok_or_else(|| {
-        Failure::new(format!("{} holds no {start}*.jar, which this program needs", directory.display()))
-            .hint("use a complete Flink distribution")
+        Failure::configuration(format!(
+            "{} holds no {start}*.jar, which this program needs",
+            directory.display()
+        ))
+        .hint("use a complete Flink distribution")
     })
 }
 
@@ -523,7 +537,7 @@ fn user_jar(context: &Context, jar: &str, inclusion: UserJarInclusion) -> Result
             "the first word behind the options is the jar, the words behind it are the program's arguments";
         let (path, is_dir) = local(context, jar, "JAR file", hint)?;
         if is_dir {
-            return Err(Failure::new(format!("the jar {} is not a file", path.display()))
+            return Err(Failure::configuration(format!("the jar {} is not a file", path.display()))
                 .hint("name the jar itself, not its directory"));
         }
         (name_of(&path, jar)?, FileSource::Private(path))
@@ -545,9 +559,9 @@ fn remote_name(url: &str, by: &str) -> Result<String, Failure> {
         }
         // A URL such as hdfs:/name has no host and port, so the name comes directly after the scheme.
         Some(name) if !name.is_empty() && !url.contains("://") => Ok(name.to_owned()),
-        _ => {
-            Err(Failure::new(format!("{by} names {url:?}, which has no name that can be used on the nodes")))
-        }
+        _ => Err(Failure::configuration(format!(
+            "{by} names {url:?}, which has no name that can be used on the nodes"
+        ))),
     }
 }
 
@@ -565,7 +579,7 @@ fn name_of(path: &Path, item: &str) -> Result<String, Failure> {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let name = [path, &real].into_iter().find_map(|p| p.file_name()?.to_str().map(str::to_owned));
     name.ok_or_else(|| {
-        Failure::new(format!("cannot ship {item:?}: it has no name that can be used on the nodes"))
+        Failure::configuration(format!("cannot ship {item:?}: it has no name that can be used on the nodes"))
     })
 }
 

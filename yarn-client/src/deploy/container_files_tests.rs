@@ -2,6 +2,7 @@ use super::*;
 use flink_model::jvm_options::Logging;
 use flink_model::release::Release;
 
+use crate::deploy::manifest::ClientProgram;
 use crate::warning::Warning;
 
 struct Fixture {
@@ -190,6 +191,21 @@ fn an_application_has_its_jar_and_usrlib() {
         Purpose::PerJob { program: ClientProgram { jar: Some("job.jar".into()), ..Default::default() } };
     assert_eq!(fixture.files(&[], &per_job).unwrap()[4..], ["job.jar private User"]);
     assert_eq!(fixture.files(&disabled, &per_job).unwrap().len(), 4);
+    let here = format!("file:{}/job.jar", fixture.dir.path().display());
+    let user_jars = vec![here, "hdfs://h:1/a/udf.jar".to_owned()];
+    let of_caller = Purpose::PerJob { program: ClientProgram { user_jars, ..Default::default() } };
+    let files = fixture.files(&[], &of_caller).unwrap();
+    assert_eq!(files[4..], ["job.jar private User", "udf.jar remote User"]);
+    assert_eq!(fixture.files(&disabled, &of_caller).unwrap().len(), 4);
+}
+
+#[test]
+fn without_a_lib_there_is_the_flink_dist_jar() {
+    let fixture = Fixture::new();
+    std::fs::remove_dir_all(fixture.dir.path().join("flink/lib")).unwrap();
+    let files = fixture.files(&[], &SESSION).unwrap();
+    let keys: Vec<&str> = files.iter().filter_map(|file| file.split(' ').next()).collect();
+    assert_eq!(keys, ["plugins/p/p.jar", "lib/flink-dist-1.20.1.jar"]);
 }
 
 #[test]
@@ -246,6 +262,8 @@ fn what_may_hold_the_class_with_main() {
         ("a.txt", remote("hdfs:///a.txt"), Part::System, false),
         ("lib", FileSource::RemoteTree("hdfs:///lib".to_owned()), Part::System, true),
         ("plugins/p/p.jar", remote("hdfs:///p.jar"), Part::System, false),
+        (BRIDGE, remote("hdfs:///flink-bridge.jar"), Part::Own, true),
+        (AM, remote("hdfs:///heddle-am.jar"), Part::Own, false),
     ] {
         assert_eq!(ContainerFile::file(key, source, part, "x").may_hold("a.B"), may, "{key} {part:?}");
     }
@@ -259,6 +277,36 @@ fn jars_of_opt_lie_beside_the_class_path() {
     let program = Program { opt_jars: vec!["flink-sql-gateway".into()], ..Program::default() };
     let refused = Fixture::new().files(&[], &Purpose::Application { program }).unwrap_err();
     assert!(refused.contains("no flink-sql-gateway*.jar"), "{refused}");
+}
+
+#[test]
+fn libraries_files_and_archives_of_a_program() {
+    let fixture = Fixture::new();
+    let program = || Program {
+        libraries: vec!["job.jar".into(), "hdfs:///jars/udf.jar".into()],
+        files: vec![("script.sql".into(), "hdfs:///scripts/x.sql".into())],
+        archives: vec![("env.tar.gz".into(), fixture.dir.path().join("z.tar.gz"))],
+        ..Program::default()
+    };
+    let files = fixture.files(&[], &Purpose::Application { program: program() }).unwrap();
+    assert_eq!(
+        files[4..],
+        [
+            "job.jar private User",
+            "udf.jar remote User",
+            "script.sql remote Apart",
+            "env.tar.gz private Apart"
+        ]
+    );
+    let disabled = [("yarn.classpath.include-user-jar", "DISABLED")];
+    let files = fixture.files(&disabled, &Purpose::Application { program: program() }).unwrap();
+    assert!(files.contains(&"usrlib/job.jar private User".to_owned()), "{files:?}");
+    let wrong = Program {
+        archives: vec![("env.tar.gz".into(), fixture.dir.path().join("none.zip"))],
+        ..Program::default()
+    };
+    let refused = fixture.files(&[], &Purpose::Application { program: wrong }).unwrap_err();
+    assert!(refused.contains("it is no gzip file"), "{refused}");
 }
 
 #[test]

@@ -290,6 +290,7 @@ fn check_start_template(configuration: &Configuration, warnings: &mut Warnings) 
     let parsed = StartTemplate::parse(&template).map_err(|e| {
         Failure::because(format!("cannot use {key} ({template:?})"), e)
             .hint("words in front of %java% start Java, words before %class% are JVM options, words behind it arguments")
+            .unsupported()
     })?;
     if !parsed.applied_anyway.is_empty() {
         let left_out = parsed.applied_anyway.join(", ");

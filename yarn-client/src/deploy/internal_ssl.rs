@@ -15,7 +15,7 @@ use p12_keystore::{
 use rand::Rng;
 
 use crate::configuration::bad_value;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 
 /// What the keys of Flink's own connections begin with.
 const PREFIX: &str = "security.ssl.internal.";
@@ -62,7 +62,7 @@ pub(crate) fn check(conf: &Configuration) -> Result<(), Failure> {
     let own = options::INTERNAL_SSL.key;
     let contradicts = |key: &str, what: &str| {
         let origin = conf.entry(key).map(|entry| entry.origin.to_string()).unwrap_or_default();
-        Failure::new(format!("{own} is true, and {key} is set ({origin}): {what}"))
+        Failure::configuration(format!("{own} is true, and {key} is set ({origin}): {what}"))
             .hint(format!("leave {key} out, or {own}"))
     };
     for name in OF_KEYS {
@@ -124,6 +124,7 @@ pub(crate) fn without_host_names(mut template: JvmTemplate) -> JvmTemplate {
 pub(crate) fn generate() -> Result<KeyMaterial, Failure> {
     let failed = |e: &dyn fmt::Display| {
         Failure::new(format!("cannot make a key for the application ({}): {e}", options::INTERNAL_SSL.key))
+            .of_class(CauseClass::Internal)
     };
     let mut random = [0; 32];
     rand::rng().fill_bytes(&mut random);

@@ -80,7 +80,7 @@ impl KerberosFiles {
             return Ok(());
         }
         let (ship, named) = (options::SHIP_LOCAL_KEYTAB.key, options::LOCALIZED_KEYTAB_PATH.key);
-        Err(Failure::new(format!(
+        Err(Failure::configuration(format!(
             "{ship} is false, but the containers have no file {path:?}, where the keytab is to be ({named})"
         ))
         .hint(format!("{named} names the path that the keytab has on every node"))
@@ -135,7 +135,7 @@ fn keytab(configuration: &Configuration, context: &Context) -> Result<Option<Key
     }
     let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
     if !links::is_below(&path) {
-        return Err(Failure::new(format!(
+        return Err(Failure::configuration(format!(
             "the keytab is uploaded, and {named} is no path below the containers' directory: {path:?}"
         ))
         .hint(format!("name a file such as {default}"))
@@ -152,7 +152,7 @@ fn readable(context: &Context, named: &str, by: &str) -> Result<PathBuf, Failure
     let failed = |e| Failure::because(format!("cannot read {shown} ({by})"), e).hint(correct);
     // To open something else than a file might block.
     if !path.metadata().map_err(failed)?.is_file() {
-        return Err(Failure::new(format!("{shown} ({by}) is not a file")).hint(correct));
+        return Err(Failure::configuration(format!("{shown} ({by}) is not a file")).hint(correct));
     }
     File::open(&path).map_err(failed)?;
     Ok(path)

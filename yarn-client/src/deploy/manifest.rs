@@ -14,7 +14,7 @@ use flink_model::spec::ClusterMode;
 use serde::{Deserialize, Serialize};
 
 use super::settings;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::setup::Setup;
 
 /// The cluster that a user wants.
@@ -69,8 +69,10 @@ impl ClusterManifest {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = std::fs::read(path)
             .map_err(|e| Failure::because(format!("cannot read the manifest {}", path.display()), e))?;
-        serde_json::from_slice(&text)
-            .map_err(|e| Failure::because(format!("{} is not a manifest of a cluster", path.display()), e))
+        serde_json::from_slice(&text).map_err(|e| {
+            Failure::because(format!("{} is not a manifest of a cluster", path.display()), e)
+                .of_class(CauseClass::Configuration)
+        })
     }
 
     /// The keys of the configuration files, overridden by those of the manifest.
@@ -145,9 +147,15 @@ pub struct Program {
     /// The beginnings of the names of jars in Flink's `opt` directory. These jars go to the containers'
     /// directory `opt`, and are not on the class path.
     pub opt_jars: Vec<String>,
-    /// Further local files for the containers, each with its key and its path. They are not on the class
-    /// path.
+    /// Further jars, named like `jar`. They stand on the class path beside the program's own jar, or where it
+    /// would stand.
+    pub libraries: Vec<String>,
+    /// Further files for the containers, each with its key and its path on this machine, or its URL on a file
+    /// system that the nodes can read. They are not on the class path.
     pub files: Vec<(String, PathBuf)>,
+    /// Further archives of this machine, each with its key and its path. The nodes unpack each into a
+    /// directory of the name `key`, which ends like the name of an archive.
+    pub archives: Vec<(String, PathBuf)>,
 }
 
 impl fmt::Debug for Program {
@@ -158,7 +166,9 @@ impl fmt::Debug for Program {
             .field("main_class", &self.main_class)
             .field("args", &format_args!("{} arguments", self.args.len()))
             .field("opt_jars", &self.opt_jars)
+            .field("libraries", &self.libraries)
             .field("files", &self.files)
+            .field("archives", &self.archives)
             .finish()
     }
 }
@@ -168,8 +178,13 @@ impl fmt::Debug for Program {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ClientProgram {
     /// The jar, as a local path. It is also on the containers' class path, unless
-    /// `yarn.classpath.include-user-jar` is DISABLED. `None` means that the program is written in Python.
+    /// `yarn.classpath.include-user-jar` is DISABLED. `None` means that the program is written in Python, or
+    /// that `main()` runs where heddle does not start it.
     pub jar: Option<String>,
+    /// Further jars of the jobs: local paths, or URLs on a file system that the nodes can read. They are on
+    /// the containers' class path as `jar` is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub user_jars: Vec<String>,
     /// The class with `main()`; `None` means that the manifest of the jar names it.
     pub main_class: Option<String>,
     /// The arguments.
@@ -183,6 +198,7 @@ impl fmt::Debug for ClientProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientProgram")
             .field("jar", &self.jar)
+            .field("user_jars", &self.user_jars)
             .field("main_class", &self.main_class)
             .field("args", &format_args!("{} arguments", self.args.len()))
             .field("savepoint", &self.savepoint)

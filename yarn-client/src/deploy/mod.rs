@@ -54,7 +54,7 @@ use yarn_api::records::ApplicationId;
 
 use crate::context::Context;
 use crate::diagnose::{Inquiry, found, with_first};
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::hadoop::Hadoop;
 use crate::interrupt::Interrupt;
 use crate::patience::Wait;
@@ -230,7 +230,7 @@ impl Deployer {
         };
         undo.run(&why, &*report).await;
         submission::forget(name, &self.context);
-        Err(failure)
+        Err(if self.submitted.get().is_some() { failure.after_submission() } else { failure })
     }
 
     /// What [`Deployer::deploy`] would carry out. The ResourceManager gives an application id away for it;
@@ -259,7 +259,7 @@ impl Deployer {
     fn check_distribution(&self, manifest: &ClusterManifest) -> Result<(), Failure> {
         let ours = self.context.path(&self.setup.flink.root);
         match manifest.flink_home.as_ref().map(|home| self.context.path(home)) {
-            Some(named) if named != ours => Err(Failure::new(format!(
+            Some(named) if named != ours => Err(Failure::configuration(format!(
                 "the manifest names the Flink distribution {}, and this deployment was prepared with {}",
                 named.display(),
                 ours.display()
@@ -437,6 +437,7 @@ async fn in_time<T>(
 fn too_late(timeout: Option<Duration>) -> Failure {
     let within = timeout.unwrap_or_default();
     Failure::new(format!("the cluster was not ready within {within:?}: the deployment was given up"))
+        .of_class(CauseClass::Timeout)
         .hint("nothing is left of it; a longer --timeout waits longer")
         .retry_if(true)
 }

@@ -63,7 +63,7 @@ pub(crate) fn check_directories(keys: &BTreeMap<&str, &'static str>) -> Result<(
             let directory = key.get(..at).unwrap_or_default();
             if let Some(other) = keys.get(directory) {
                 let who = if other == by { (*by).to_owned() } else { format!("{other} and {by}") };
-                return Err(Failure::new(format!(
+                return Err(Failure::configuration(format!(
                     "in the containers {directory:?} would be a file, or an archive, and {key:?} would lie in a directory of that name ({who})"
                 ))
                 .hint("rename one, or leave one out"));
@@ -73,11 +73,13 @@ pub(crate) fn check_directories(keys: &BTreeMap<&str, &'static str>) -> Result<(
     Ok(())
 }
 
-/// Makes the failure for two files that would have the same name in the containers.
+/// Makes the failure for two files that would have the same name in the containers. Flink's own client takes
+/// one of them.
 pub(crate) fn twice(key: &str, one: &str, other: &str) -> Failure {
     let who = if one == other { one.to_owned() } else { format!("{one} and {other}") };
-    Failure::new(format!("two files would both be {key:?} in the containers ({who})"))
+    Failure::configuration(format!("two files would both be {key:?} in the containers ({who})"))
         .hint("rename one, or leave one out")
+        .unsupported()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(crate) fn check_label(
         return Ok(None);
     }
     if !labels.iter().any(|l| l.name == label) {
-        let failure = Failure::new(format!("the cluster has no node label '{label}' ({key})"));
+        let failure = Failure::configuration(format!("the cluster has no node label '{label}' ({key})"));
         let names: Vec<&str> = labels.iter().map(|l| l.name.as_str()).filter(|n| !n.is_empty()).collect();
         return Err(match &names[..] {
             [] => failure.hint("it has no node labels at all: leave the key out"),
@@ -30,8 +30,9 @@ pub(crate) fn check_label(
     }
     if let Some(queue) = queue.filter(|q| !q.node_labels.contains("*") && !q.node_labels.contains(label)) {
         let name = &queue.name;
-        let failure =
-            Failure::new(format!("the queue '{name}' may not use nodes of the label '{label}' ({key})"));
+        let failure = Failure::configuration(format!(
+            "the queue '{name}' may not use nodes of the label '{label}' ({key})"
+        ));
         let own: Vec<&str> = queue.node_labels.iter().map(String::as_str).filter(|l| !l.is_empty()).collect();
         return Err(match &own[..] {
             [] => failure.hint("it may use nodes without a label only: choose another queue with -qu"),
@@ -57,12 +58,12 @@ pub(crate) fn check_resources(
         );
         if !types.iter().any(|kind| kind.name == *name) {
             let names: Vec<&str> = types.iter().map(|kind| kind.name.as_str()).collect();
-            return Err(Failure::new(format!("{asks}, and the cluster has no such resource"))
+            return Err(Failure::configuration(format!("{asks}, and the cluster has no such resource"))
                 .hint(format!("its resources: {}", names.join(", "))));
         }
         let most = largest.others.get(name).copied();
         if let Some(most) = most.filter(|most| u64::try_from(*amount).is_ok_and(|amount| amount > *most)) {
-            return Err(Failure::new(format!("{asks}, and the cluster allows at most {most}"))
+            return Err(Failure::configuration(format!("{asks}, and the cluster allows at most {most}"))
                 .hint("ask for less with external-resource.*.amount"));
         }
     }

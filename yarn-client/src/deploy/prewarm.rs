@@ -24,7 +24,7 @@ pub(super) fn prewarm(
     let wanted = conf.get(&options::PREWARM).map_err(bad_value)?;
     let asked = u32::try_from(wanted.unwrap_or_default()).map_err(|_| {
         let value = wanted.unwrap_or_default();
-        Failure::new(format!("{} must be a number from 0 on, and is {value}", options::PREWARM.key))
+        Failure::configuration(format!("{} must be a number from 0 on, and is {value}", options::PREWARM.key))
     })?;
     let flag = |option| conf.get(option).map_err(bad_value).map(Option::unwrap_or_default);
     // If containers are requested ahead, heddle itself tells YARN the address of the REST interface, before

@@ -2,7 +2,7 @@
 
 use yarn_api::records::{QueueAcl, QueueInfo, QueueState, QueueUserAcl};
 
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::queues::{are_of_another_scheduler, find, is_named};
 
 /// What is known of a queue before the application is submitted.
@@ -27,7 +27,10 @@ pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
         if queue.state == QueueState::Stopped {
             let what = format!("the queue '{wanted}' is stopped and takes no applications");
             return Verdict::Refused(
-                Failure::new(what).hint(leaves()).hint("choose another with -qu or yarn.application.queue"),
+                Failure::new(what)
+                    .of_class(CauseClass::Queue)
+                    .hint(leaves())
+                    .hint("choose another with -qu or yarn.application.queue"),
             );
         }
         if !queue.children.is_empty() {
@@ -37,7 +40,9 @@ pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
                 below.join(", ")
             );
             return Verdict::Refused(
-                Failure::new(what).hint("choose one of them with -qu or yarn.application.queue"),
+                Failure::new(what)
+                    .of_class(CauseClass::Queue)
+                    .hint("choose one of them with -qu or yarn.application.queue"),
             );
         }
         return Verdict::Fine;
@@ -52,7 +57,7 @@ pub(crate) fn check(wanted: &str, queues: &[QueueInfo]) -> Verdict {
         ));
     }
     let what = format!("the queue '{wanted}' does not exist (yarn.application.queue)");
-    Verdict::Refused(Failure::new(what).hint(leaves()))
+    Verdict::Refused(Failure::new(what).of_class(CauseClass::Queue).hint(leaves()))
 }
 
 /// Refuses a queue to which the user may not submit, according to the rights that the ResourceManager
@@ -70,7 +75,8 @@ pub(crate) fn check_rights(queue: &QueueInfo, user: &str, rights: &[QueueUserAcl
         .map(|r| r.queue.as_str())
         .collect();
     let failure =
-        Failure::new(format!("the user {user} may not submit applications to the queue '{}'", queue.name));
+        Failure::new(format!("the user {user} may not submit applications to the queue '{}'", queue.name))
+            .of_class(CauseClass::Permission);
     Err(match &may[..] {
         [] => failure
             .hint("ask the cluster's administrator for the right, or use another user (HADOOP_USER_NAME; with Kerberos kinit)"),

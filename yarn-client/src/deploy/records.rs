@@ -16,7 +16,7 @@ pub(crate) fn records(conf: &Configuration, application: &str) -> Result<Records
     let wanted = conf.require(&HEAP_DUMP).map_err(bad_value)?;
     if wanted && conf.require(&HADOOP_CLASSPATH).map_err(bad_value)? != HadoopClassPath::Yarn {
         let (dump, hadoop) = (HEAP_DUMP.key, HADOOP_CLASSPATH.key);
-        return Err(Failure::new(format!(
+        return Err(Failure::configuration(format!(
             "{dump} cannot work with {hadoop}: none, because Hadoop's own classes upload the dumps"
         ))
         .hint(format!("leave out {dump}, or set {hadoop}: yarn")));
@@ -36,7 +36,7 @@ fn directory(conf: &Configuration) -> Result<String, Failure> {
     let is_absolute = text.starts_with('/') || text.contains("://");
     let is_odd = |c: char| c.is_control() || c.is_whitespace() || "*?[]{}\\$%#".contains(c);
     if is_local || !is_absolute || path.contains(is_odd) || path.split('/').any(|part| part == "..") {
-        return Err(Failure::new(format!(
+        return Err(Failure::configuration(format!(
             "{}: {text:?} is no directory for heap dumps: an absolute path on the cluster's file system is needed, \
              without blanks, wildcards and `..`",
             HEAP_DUMP_DIR.key

@@ -15,7 +15,7 @@ use taskrunner::links;
 use super::container_files::{ContainerFile, FileSource, Part, check_archive};
 use super::names::{Names, check_directories, twice};
 use super::packed::HEAD;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::hadoop::Hadoop;
 use crate::warning::Warnings;
 
@@ -83,7 +83,7 @@ pub(crate) async fn remote_files(
             FileSource::RemoteTree(url) => Some(url.as_str()),
             _ => None,
         });
-        return Err(Failure::new(format!(
+        return Err(Failure::configuration(format!(
             "no flink-dist jar is in the directories of {by} ({})",
             dirs.collect::<Vec<_>>().join(", ")
         ))
@@ -116,13 +116,13 @@ async fn look(hadoop: &Hadoop, file: &ContainerFile) -> Result<Vec<RemoteFile>, 
     if let Some(status) = storage.find(&root).await.map_err(fs)? {
         match (status.is_dir, may_be_dir, must_be_dir) {
             (true, false, _) => {
-                return Err(Failure::new(format!(
+                return Err(Failure::configuration(format!(
                     "{url} ({}) is a directory, and a file is needed",
                     file.by
                 )));
             }
             (false, _, true) => {
-                return Err(Failure::new(format!(
+                return Err(Failure::configuration(format!(
                     "{url} ({}) is a file, and a directory is needed",
                     file.by
                 )));
@@ -133,6 +133,7 @@ async fn look(hadoop: &Hadoop, file: &ContainerFile) -> Result<Vec<RemoteFile>, 
     }
     if !is_glob(url) {
         return Err(Failure::new(format!("{url} ({}) does not exist", file.by))
+            .of_class(CauseClass::NotFound)
             .hint("check the path, for example with `hdfs dfs -ls`"));
     }
     let mut matched = storage.glob(url).await.map_err(fs)?;
@@ -161,7 +162,7 @@ async fn no_match(storage: &Storage, url: &str, pattern: &str, by: &str) -> Fail
         directory.push('/');
     }
     let at = storage.url(&directory).unwrap_or_else(|_| directory.clone());
-    let failure = Failure::new(format!("nothing matches {url} ({by})"));
+    let failure = Failure::new(format!("nothing matches {url} ({by})")).of_class(CauseClass::NotFound);
     match storage.list(&directory, false).await {
         Ok(entries) if entries.is_empty() => failure.hint(format!("{at} is empty")),
         Ok(entries) => {
@@ -224,7 +225,7 @@ fn one(
     let name = file.path.rsplit('/').next().unwrap_or_default();
     if !links::is_plain(name) {
         let url = storage.url(&file.path).map_err(|e| Failure::fs(&e))?;
-        return Err(Failure::new(format!(
+        return Err(Failure::configuration(format!(
             "cannot ship {url:?} ({}): the nodes' launch scripts would evaluate what is in its name",
             requested.by
         ))

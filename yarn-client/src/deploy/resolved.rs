@@ -27,7 +27,7 @@ use super::kerberos::KerberosFiles;
 use super::remote_files::RemoteFile;
 use super::tokens::Security;
 use crate::configuration::text;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::warning::Warnings;
 
 /// A deployment that is ready to be carried out.
@@ -240,8 +240,11 @@ impl Resolved {
         let id = facts.application.id;
         let renewer = security.and_then(|security| security.renewer.as_deref());
         let own = derived.kerberos.configure(&derived.configuration, derived.release, renewer);
-        let shipped = plan::shipped_configuration(&own, derived.release, Some(&id.to_string()))
-            .map_err(|e| Failure::because("cannot write the configuration for the containers", e))?;
+        let shipped =
+            plan::shipped_configuration(&own, derived.release, Some(&id.to_string())).map_err(|e| {
+                Failure::because("cannot write the configuration for the containers", e)
+                    .of_class(CauseClass::Configuration)
+            })?;
         let files = files(derived, remote);
         let largest_container_mb = facts.application.max_capability.memory_mb;
         let answers = ClusterAnswers { conf, directory, largest_container_mb };

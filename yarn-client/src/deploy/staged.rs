@@ -15,7 +15,7 @@ use yarn_api::records::{
 
 use super::container_files::Part;
 use super::resolved::Resolved;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 
 /// The command of the ApplicationMaster's container. It has only fixed words, and nothing that the user has
 /// written.
@@ -75,14 +75,16 @@ impl Staged {
 
     /// The text of the specification file for the ApplicationMaster.
     pub(crate) fn am_spec_text(&self) -> Result<Vec<u8>, Failure> {
-        serde_json::to_vec_pretty(&self.am_spec)
-            .map_err(|e| Failure::because("cannot write the specification for the ApplicationMaster", e))
+        serde_json::to_vec_pretty(&self.am_spec).map_err(|e| {
+            Failure::because("cannot write the specification for the ApplicationMaster", e)
+                .of_class(CauseClass::Internal)
+        })
     }
 }
 
 /// Makes the failure for a file whose place cannot be described to YARN.
 pub(crate) fn no_place(error: BadResource) -> Failure {
-    Failure::because("cannot hand a file to the containers", error)
+    Failure::because("cannot hand a file to the containers", error).of_class(CauseClass::Internal)
 }
 
 /// Whether only the ApplicationMaster's container gets the file with this key.

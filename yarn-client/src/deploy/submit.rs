@@ -23,7 +23,7 @@ use super::staged::{Staged, no_place, submission_context};
 use super::submission;
 use super::undo::Undo;
 use crate::context::Context;
-use crate::error::{Failure, yarn_failure};
+use crate::error::{CauseClass, Failure, yarn_failure};
 use crate::hadoop::Hadoop;
 use crate::held_tokens::HeldTokens;
 use crate::report::Report;
@@ -166,6 +166,7 @@ fn new_keys() -> Result<ControlKeys, Failure> {
 
 fn no_keys(error: KeyError) -> Failure {
     Failure::because("the application's control server can have no keys", error)
+        .of_class(CauseClass::Internal)
 }
 
 /// Adds the keys and the small files to the tokens. The small files may hold secrets, too, and on the node

@@ -35,7 +35,7 @@ pub(crate) fn tags(users: &str, name: Option<&str>, random_name: &str) -> Result
     let users = users.split(',').map(str::trim).filter(|tag| !tag.is_empty());
     let mut tags: BTreeSet<String> = users.map(str::to_owned).collect();
     if let Some(tag) = tags.iter().find(|tag| !tag.is_ascii() || tag.len() > LONGEST_TAG) {
-        return Err(Failure::new(format!("YARN does not take the tag {tag:?} (yarn.tags)"))
+        return Err(Failure::configuration(format!("YARN does not take the tag {tag:?} (yarn.tags)"))
             .hint(format!("a tag has up to {LONGEST_TAG} characters, all of them ASCII")));
     }
     // Without a name, the tag only tells that heddle has submitted the application, so the user's own tags
@@ -45,9 +45,8 @@ pub(crate) fn tags(users: &str, name: Option<&str>, random_name: &str) -> Result
     }
     if tags.len() > MOST_TAGS {
         let what = format!("the application would have {} tags, and YARN takes {MOST_TAGS}", tags.len());
-        return Err(
-            Failure::new(what).hint("leave some out of yarn.tags; a named submission needs one of them")
-        );
+        return Err(Failure::configuration(what)
+            .hint("leave some out of yarn.tags; a named submission needs one of them"));
     }
     Ok(tags)
 }

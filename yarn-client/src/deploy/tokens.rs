@@ -128,7 +128,8 @@ impl Situation<'_> {
         root_of: &dyn Fn(&str) -> Result<String, Failure>,
         warnings: &mut Warnings,
     ) -> Result<Option<Security>, Failure> {
-        let authentication = Authentication::of(self.hadoop).map_err(|e| Failure::new(e.to_string()))?;
+        let authentication =
+            Authentication::of(self.hadoop).map_err(|e| Failure::configuration(e.to_string()))?;
         if authentication == Authentication::Simple {
             return Ok(None);
         }
@@ -172,7 +173,7 @@ impl Situation<'_> {
     /// the keytab, and the JVMs in them would nevertheless be the user of the keytab.
     fn check_keytab(&self, acts_for: Option<&str>) -> Result<(), Failure> {
         let Some(other) = acts_for.filter(|_| self.keytab) else { return Ok(()) };
-        Err(Failure::new(format!(
+        Err(Failure::configuration(format!(
             "the application would run as {other}, who must not get the keytab of another user ({})",
             options::KERBEROS_KEYTAB.key
         ))
@@ -188,7 +189,7 @@ impl Situation<'_> {
         let (all, more) = (&options::DELEGATION_TOKENS, &options::KERBEROS_FILE_SYSTEMS);
         if !self.flink.require(all).map_err(bad_value)? {
             if !list(self.flink, more)?.is_empty() {
-                return Err(Failure::new(format!(
+                return Err(Failure::configuration(format!(
                     "{} ({}) is false, and {} ({}) names file systems for which tokens would have to be fetched",
                     all.key,
                     self.flink.origin(all),
@@ -216,7 +217,7 @@ impl Situation<'_> {
     /// The places that the configurations name.
     fn more_places(&self, warnings: &mut Warnings) -> Result<Vec<Place>, Failure> {
         let mut places = Vec::new();
-        let default = self.hadoop.get("fs.defaultFS").map_err(|e| Failure::new(e.to_string()))?;
+        let default = self.hadoop.get("fs.defaultFS").map_err(|e| Failure::configuration(e.to_string()))?;
         places.extend(default.filter(|url| is_hdfs(url)).map(|url| Place::needed(url, "fs.defaultFS")));
         let named = options::KERBEROS_FILE_SYSTEMS.key;
         for url in list(self.flink, &options::KERBEROS_FILE_SYSTEMS)? {
@@ -288,9 +289,9 @@ pub(crate) fn is_for_others(kind: &str) -> bool {
 
 /// The principal of the ResourceManager, who renews the tokens of applications.
 fn resource_manager_principal(conf: &HadoopConf) -> Result<String, Failure> {
-    let principal = conf.get(RM_PRINCIPAL).map_err(|e| Failure::new(e.to_string()))?;
+    let principal = conf.get(RM_PRINCIPAL).map_err(|e| Failure::configuration(e.to_string()))?;
     let principal = principal.map(|p| p.trim().to_owned()).filter(|p| !p.is_empty()).ok_or_else(|| {
-        Failure::new(format!(
+        Failure::configuration(format!(
             "{RM_PRINCIPAL} is not set, so nobody could renew the application's delegation tokens"
         ))
         .hint("take it over from the ResourceManager's yarn-site.xml")

@@ -47,7 +47,8 @@ pub(crate) async fn check(
     if !files.iter().any(|file| file.encrypted) {
         return Ok(());
     }
-    let authentication = Authentication::of(&hadoop.conf).map_err(|e| Failure::new(e.to_string()))?;
+    let authentication =
+        Authentication::of(&hadoop.conf).map_err(|e| Failure::configuration(e.to_string()))?;
     let has_kms_token = hadoop.login.tokens().get().tokens_of_kind(KMS_TOKEN).next().is_some();
     if has_kms_token && authentication == Authentication::Kerberos {
         // NodeManagers would not use the token for it, and every user of a node could read their copy.

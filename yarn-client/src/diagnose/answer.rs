@@ -29,7 +29,12 @@ impl Status {
     /// What this says.
     pub fn of(gathered: &Gathered) -> Self {
         let verdict = of_all(gathered);
-        let finding = worth_telling(verdict.standing, judge(&gathered.facts));
+        let mut facts = gathered.facts.clone();
+        if matches!(verdict.standing, Standing::Running | Standing::Ending) {
+            // Nobody waits for them any more.
+            facts.asks.retain(|seen| seen.fact.given_up.is_none());
+        }
+        let finding = worth_telling(verdict.standing, judge(&facts));
         Self {
             application: gathered.application.to_string(),
             name: gathered.name.clone(),
@@ -247,6 +252,8 @@ mod tests {
         let ask = OpenAsk { count: 2, memory_mb: 4096, vcores: 1, since: Some(1_000), ..OpenAsk::default() };
         runs.facts.asks.push(seen(Source::Outcome, ask));
         assert_eq!(Status::of(&runs).finding.map(|found| found.rule), Some("workers-wait"));
+        runs.facts.asks[0].fact.given_up = Some(40_000);
+        assert_eq!(Status::of(&runs).finding, None);
     }
 
     #[test]

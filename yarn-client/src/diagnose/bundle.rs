@@ -15,7 +15,7 @@ use super::gather::Gathered;
 use super::inquiry::Inquiry;
 use super::redact;
 use super::tar::Tar;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 use crate::logs::{self, Request, Tail, Tails, Which};
 use crate::patience::Wait;
 use crate::units::{bytes as size, iso};
@@ -58,6 +58,7 @@ impl Bundle<'_> {
 
     fn is_there(&self) -> Failure {
         Failure::new(format!("the file {} exists already", self.path.display()))
+            .of_class(CauseClass::State)
             .hint("--force replaces it; or name another file")
     }
 

@@ -59,7 +59,7 @@ impl Inquiry {
     }
 
     /// The Hadoop of the applications.
-    pub(crate) fn hadoop(&self) -> &Hadoop {
+    pub fn hadoop(&self) -> &Hadoop {
         &self.hadoop
     }
 }

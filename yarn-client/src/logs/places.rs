@@ -32,7 +32,7 @@ pub(super) fn settings(conf: &HadoopConf) -> Result<Settings, Failure> {
             formats: formats.collect::<Result<_, ConfError>>()?,
         })
     };
-    read().map_err(|e| Failure::new(e.to_string()).hint("correct the value in yarn-site.xml"))
+    read().map_err(|e| Failure::configuration(e.to_string()).hint("correct the value in yarn-site.xml"))
 }
 
 /// Whether this machine's configuration says that logs are collected. That of the nodes decides.

@@ -24,6 +24,10 @@ pub trait Show {
     /// A line, without its end. Gives `false` if nobody reads the lines any more.
     fn line(&mut self, line: &[u8]) -> bool;
 
+    /// Several lines, each with its end: `\n`, or `\r\n` where the log has that. Gives `false` if nobody
+    /// reads the lines any more.
+    fn lines(&mut self, lines: &[u8]) -> bool;
+
     /// No more lines come for a while.
     fn pause(&mut self);
 
@@ -72,12 +76,22 @@ struct Shown<'a, 'b> {
 }
 
 impl Shown<'_, '_> {
-    fn line(&mut self, line: &[u8]) -> bool {
+    fn begin(&mut self) {
         if !self.has_begun {
             self.has_begun = true;
             self.out.begin(self.container, self.log);
         }
+    }
+
+    fn line(&mut self, line: &[u8]) -> bool {
+        self.begin();
         self.goes_on = self.out.line(line);
+        self.goes_on
+    }
+
+    fn lines(&mut self, lines: &[u8]) -> bool {
+        self.begin();
+        self.goes_on = self.out.lines(lines);
         self.goes_on
     }
 
@@ -121,20 +135,27 @@ async fn lines(
 ) -> Result<u64, Missing> {
     let mut lines = Lines::new(filter);
     let mut last = filter.tail.map(Last::new);
+    let are_all_shown = filter.takes_all() && last.is_none();
     let mut read = 0;
-    let mut take = |line: &[u8]| match &mut last {
+    let mut take = |text: &[u8]| match &mut last {
         Some(last) => {
-            last.push(line);
+            last.push(text);
             true
         }
-        None => shown.line(line),
+        None if are_all_shown => shown.lines(text),
+        None => shown.line(text),
     };
     let mut done = Ok(());
     loop {
         match text.next(what).await {
             Ok(Some(piece)) => {
                 read += piece.len() as u64;
-                if !lines.push(&piece, &mut take) {
+                let goes_on = if are_all_shown {
+                    lines.push_all(&piece, &mut take)
+                } else {
+                    lines.push(&piece, &mut take)
+                };
+                if !goes_on {
                     return Ok(read);
                 }
             }
@@ -148,6 +169,8 @@ async fn lines(
     }
     if follows {
         read -= lines.pending().min(read);
+    } else if are_all_shown {
+        lines.finish_all(&mut take);
     } else {
         lines.finish(&mut take);
     }

@@ -8,7 +8,7 @@ use yarn_logs::tfile::Place;
 use super::missing::Missing;
 use super::node_web::NodeWeb;
 use super::stored::Stored;
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 
 /// Which logs are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Catalog {
         let why: Vec<String> = self.missing.iter().map(Missing::line).collect();
         let text = if why.is_empty() { what } else { format!("{what}: {}", why.join("; ")) };
         let hints = self.missing.iter().filter_map(|missing| missing.hint.clone());
-        let failure = hints.fold(Failure::new(text), Failure::hint);
+        let failure = hints.fold(Failure::new(text).of_class(CauseClass::NotFound), Failure::hint);
         failure.of_application(request.application).retry_if(self.missing.iter().any(|m| m.retry_helps))
     }
 

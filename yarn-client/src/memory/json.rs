@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::compare::{changes, per_slot};
 use super::limits::ContainerLimits;
 use super::study::{Other, Sizes, Study};
-use crate::error::Failure;
+use crate::error::{CauseClass, Failure};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -142,7 +142,8 @@ pub fn render(study: &Study) -> Result<Value, Failure> {
         at_hand: study.at_hand.as_ref().map(|other| comparison(other, &study.sizes)),
         warnings: &study.warnings,
     };
-    serde_json::to_value(&document).map_err(|e| Failure::because("cannot write the answer", e))
+    serde_json::to_value(&document)
+        .map_err(|e| Failure::because("cannot write the answer", e).of_class(CauseClass::Internal))
 }
 
 fn process(

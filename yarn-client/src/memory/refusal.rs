@@ -46,5 +46,5 @@ pub(crate) fn set_in_vain(configuration: &Configuration, release: Release) -> Ve
 /// Makes the failure for containers that are larger than YARN's limits.
 pub(crate) fn limits_exceeded(errors: &[LimitError]) -> Failure {
     let list: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    Failure::new(list.join("\nerror: ")).hint("ask for less, or have the cluster's limits raised")
+    Failure::configuration(list.join("\nerror: ")).hint("ask for less, or have the cluster's limits raised")
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 use rustix::fs::{Access, Mode, OFlags};
 
 pub(crate) use status::Distrust;
-use status::{EVERYBODY_WRITES, GROUP_WRITES, Kind, Me, Reason, Status, judge};
+use status::{EVERYBODY_WRITES, GROUP_WRITES, Kind, Me, Reason, Status, judge, judge_closed};
 
 /// Opens a regular file that must be the user's own. A link is not followed, and a FIFO does not make this
 /// wait. The error is that of opening the file; a file that is not trusted is none.
@@ -54,12 +54,27 @@ pub(crate) fn is_foreign(path: &Path) -> Option<Distrust> {
     (owner != me).then_some(Distrust { reason, through: None, owner, me })
 }
 
+/// Whether a directory belongs to another user.
+pub(crate) fn is_foreign_directory(path: &Path) -> Option<Distrust> {
+    let status = Status::of(&std::fs::symlink_metadata(path).ok()?);
+    let (owner, me) = (status.owner, Me::of_process().uid);
+    (owner != me).then_some(Distrust { reason: Reason::Foreign, through: None, owner, me })
+}
+
 /// Judges a directory, and those through which the path leads. A directory that does not exist yet is
 /// trusted, because the user is going to make it. A link of the user's own may lead to the directory.
 pub(crate) fn check_directory(path: &Path) -> Result<(), Distrust> {
     let me = Me::of_process();
     check_way(path, &me)?;
     judge_directory(path, &me)
+}
+
+/// Judges a directory whose files only the user may read, and the directories through which the path leads. A
+/// link is none. The error is that of looking at it.
+pub(crate) fn check_closed(path: &Path) -> io::Result<Result<(), Distrust>> {
+    let me = Me::of_process();
+    let status = Status::of(&std::fs::symlink_metadata(path)?);
+    Ok(judge_closed(status, &me).and_then(|()| way::check(path, &me)))
 }
 
 /// Judges a directory of heddle's below a directory that belongs to the user's desktop or to the system, such

@@ -11,6 +11,9 @@ pub(super) const GROUP_WRITES: u32 = 0o020;
 /// The bit of a mode by which everybody may write.
 pub(super) const EVERYBODY_WRITES: u32 = 0o002;
 
+/// The bits of a mode by which others than the owner may do anything.
+const OTHERS: u32 = 0o077;
+
 /// What something in a directory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -104,6 +107,8 @@ pub(super) enum Reason {
     Foreign,
     /// Others may write to it.
     Writable { mode: u32 },
+    /// Others may look into it.
+    Open { mode: u32 },
     /// It is a file with further names, which may be in directories of other users.
     Names { count: u64 },
 }
@@ -119,6 +124,12 @@ impl fmt::Display for Distrust {
                 write!(
                     f,
                     "it has {count} names (hard links), and others may be another user's; it belongs to {owner}"
+                )
+            }
+            (Reason::Open { mode }, _) => {
+                write!(
+                    f,
+                    "not only its owner, {owner}, may look into it (mode {mode:04o}, and 0700 is needed)"
                 )
             }
             (Reason::Foreign, None) => write!(f, "it belongs to {owner}, and not to {me}"),
@@ -165,4 +176,14 @@ pub(super) fn judge(status: Status, wanted: Kind, me: &Me) -> Result<(), Distrus
         return distrust(Reason::Names { count: names });
     }
     Ok(())
+}
+
+/// Whether a directory is the user's own, and nobody else may even look into it.
+pub(super) fn judge_closed(status: Status, me: &Me) -> Result<(), Distrust> {
+    judge(status, Kind::Directory, me)?;
+    let Status { owner, mode, .. } = status;
+    if mode & OTHERS == 0 {
+        return Ok(());
+    }
+    Err(Distrust { reason: Reason::Open { mode }, through: None, owner, me: me.uid })
 }

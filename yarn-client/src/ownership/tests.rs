@@ -186,3 +186,29 @@ fn directories_are_made_for_the_user_alone() {
     std::fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
     assert!(check_place(&place).unwrap_err().to_string().contains("mode 0777"));
 }
+
+#[test]
+fn a_closed_directory_is_for_its_owner_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("request");
+    let reason = |path: &Path| check_closed(path).unwrap().err().map(|distrust| distrust.reason);
+    assert_eq!(check_closed(&place).unwrap_err().kind(), io::ErrorKind::NotFound);
+    std::fs::create_dir(&place).unwrap();
+    for (mode, wanted) in [
+        (0o700, None),
+        (0o500, None),
+        (0o750, Some(Reason::Open { mode: 0o750 })),
+        (0o701, Some(Reason::Open { mode: 0o701 })),
+        (0o777, Some(Reason::Writable { mode: 0o777 })),
+    ] {
+        std::fs::set_permissions(&place, Permissions::from_mode(mode)).unwrap();
+        assert_eq!(reason(&place), wanted, "{mode:o}");
+    }
+    std::fs::set_permissions(&place, Permissions::from_mode(0o700)).unwrap();
+    let (link, file) = (dir.path().join("link"), dir.path().join("file"));
+    symlink(&place, &link).unwrap();
+    std::fs::write(&file, "").unwrap();
+    for other in [link, file] {
+        assert!(matches!(reason(&other), Some(Reason::Kind { wanted: Kind::Directory, .. })), "{other:?}");
+    }
+}

@@ -22,7 +22,7 @@ pub(super) fn of_message(message: &OpenRequests) -> Vec<OpenRequest> {
             vcores: request.vcores,
             label: label(&request.node_label),
             since: Some(request.since_unix_ms).filter(|since| *since > 0),
-            refused: None,
+            ..OpenAsk::default()
         },
         words: request.text.clone(),
     });
@@ -62,7 +62,7 @@ fn of_fields(line: &str, fields: &str) -> Option<OpenRequest> {
         vcores: value("vcores")?.parse().ok()?,
         label: value("label").and_then(|text| label(text.trim_matches('"'))),
         since: Some(told.saturating_sub(open_ms)),
-        refused: None,
+        ..OpenAsk::default()
     };
     let words = words.strip_suffix('"').unwrap_or(words).replace("\\\"", "\"");
     Some(OpenRequest { ask, words })
@@ -82,7 +82,7 @@ mod tests {
 
     fn ask(count: u32, memory_mb: u64, vcores: u32, label: Option<&str>, since: u64) -> OpenAsk {
         let label = label.map(str::to_owned);
-        OpenAsk { count, memory_mb, vcores, label, since: Some(since), refused: None }
+        OpenAsk { count, memory_mb, vcores, label, since: Some(since), ..OpenAsk::default() }
     }
 
     #[test]

@@ -49,7 +49,8 @@ class JavaDaemon(Daemon):
             "-XX:+UseSerialGC", "-Djava.net.preferIPv4Stack=true", f"-Dproc={self.name}-{cluster.name}",
             "--add-opens", "java.base/java.lang=ALL-UNNAMED", "--add-opens", "java.base/java.util=ALL-UNNAMED",
             *cluster.java_options(),
-            "-cp", f"{cluster.directory}/daemons/{self.name}:{hadoop}:{hadoop}/lib/*", self.main, *arguments,
+            "-cp", ":".join(map(str, (*cluster.classes(), f"{cluster.directory}/daemons/{self.name}", hadoop, f"{hadoop}/lib/*"))),
+            self.main, *arguments,
         ]  # fmt: skip
 
 
@@ -73,6 +74,10 @@ class Part:
 
     def java_options(self, cluster):
         """Of all daemons."""
+        return []
+
+    def classes(self, cluster):
+        """Directories with classes that daemons have instead of Hadoop's own of the same names."""
         return []
 
     def everywhere(self, cluster):

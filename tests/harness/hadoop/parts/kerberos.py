@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..configuration import Sites
-from ..environment import Failure, user
+from ..environment import Failure, hadoop_directory, user
 from .base import Daemon, Part
 from .hdfs import wait_listening
 
@@ -26,6 +26,8 @@ SUPERUSER = "hdfs"
 # The kernel's name of the threads `DelegationTokenRenewer #0` and so on, and where it keeps shares of
 # processors.
 WATCHER, SHARES = "DelegationToken\n", Path("/sys/fs/cgroup/cpu")
+# What stands in for a class of Hadoop's that needs its native library.
+SECURE_IO = Path(__file__).resolve().parent.parent / "secure-io" / "SecureIOUtils.java"
 # Program -> the package in which Debian has it.
 PROGRAMS = {
     "krb5kdc": "krb5-kdc", "kdb5_util": "krb5-kdc", "kadmin.local": "krb5-admin-server", "kinit": "krb5-user", "kdestroy": "krb5-user",
@@ -95,6 +97,9 @@ class Kerberos(Part):
         # Hadoop 2 asks the classes of the JDK itself for realms and mechanisms.
         opened = [word for package in ("krb5", "jgss") for word in ("--add-exports", f"java.security.jgss/sun.security.{package}=ALL-UNNAMED")]
         return [f"-Djava.security.krb5.conf={krb5_conf(cluster)}", *opened]
+
+    def classes(self, cluster):
+        return [home(cluster) / "classes"]
 
     def everywhere(self, cluster):
         core = {
@@ -177,6 +182,9 @@ class Kerberos(Part):
         (directory / "kdc.conf").write_text(KDC_CONF.format(**values))
         if (directory / "principal").exists():
             return
+        lib = f"{hadoop_directory(cluster.hadoop)}/lib/*"
+        javac = [f"{cluster.environment()['JAVA_HOME']}/bin/javac", "--release", "8", "-Xlint:-options", "-nowarn", "-proc:none"]
+        run(cluster, [*javac, "-cp", lib, "-d", directory / "classes", SECURE_IO])
         (directory / "acl").touch()
         run(cluster, [program("kdb5_util"), "create", "-s", "-r", REALM, "-P", os.urandom(16).hex()])
         names = [*SERVICES, "HTTP", SUPERUSER, *users()]

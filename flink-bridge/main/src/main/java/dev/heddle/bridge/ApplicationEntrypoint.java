@@ -135,13 +135,12 @@ public final class ApplicationEntrypoint extends ApplicationClusterEntryPoint {
                                                 + " is DISABLED, but the container has no directory usrlib"));
     }
 
-    /** The one user jar, which lies in {@code usrlib} or in the working directory; null without one. */
+    /**
+     * The one user jar, which lies in {@code usrlib} or in the working directory; null without one. Several jars
+     * are libraries of a program that is in none of them, and are on the class path.
+     */
     private static File userJar(File usrlib, Configuration configuration) {
         List<String> jars = configuration.getOptional(PipelineOptions.JARS).orElse(Collections.emptyList());
-        if (jars.size() > 1) {
-            throw new IllegalArgumentException(
-                    PipelineOptions.JARS.key() + " names " + jars.size() + " jars; an application has one at most");
-        }
-        return jars.isEmpty() ? null : new File(usrlib, new Path(jars.get(0)).getName());
+        return jars.size() == 1 ? new File(usrlib, new Path(jars.get(0)).getName()) : null;
     }
 }
