@@ -1,6 +1,9 @@
 package dev.heddle.agent;
 
-/** Says why heddle does not deploy a cluster, so that the caller goes on as before. Nothing has been submitted. */
+/**
+ * Says why heddle does not deploy a cluster, so that the caller goes on as before. Nothing has been
+ * submitted.
+ */
 final class Left extends Exception {
     private static final long serialVersionUID = 1;
 
