@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What of others is in the programs that are shipped: the texts of its licences, and the bill of materials
-(CycloneDX).
+"""What of others is in the programs and jars that are shipped: the texts of its licences, and the bill of
+materials (CycloneDX).
 
 Only what is linked for the target counts: no build scripts, no macros, nothing that only tests use. Run by
 `scripts/package --archives`, in an environment with cyclonedx-python-lib.
@@ -18,6 +18,7 @@ import tomllib
 import uuid
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom
@@ -123,6 +124,32 @@ def toolchain(zig):
     yield "llvm-libunwind", zig_version, "Apache-2.0 WITH LLVM-exception", unwind
 
 
+class Shaded(NamedTuple):
+    """A library of others that is in one of the jars, under another package name."""
+
+    jar: str
+    group: str
+    name: str
+    version: str
+    licence: str
+    text: str
+    sha256: str
+
+
+def shaded():
+    """What the jars hold of others. The other jars hold nothing."""
+    agent = ROOT / "flink-bridge/agent"
+    version = re.search(r"<artifactId>asm</artifactId>\s*<version>(.*?)</version>", (agent / "pom.xml").read_text("utf-8")).group(1)
+    text = agent / f"src/main/resources/META-INF/licenses/asm-{version}.txt"
+    if not text.is_file():
+        die(f"the licence of asm {version} is not in {text}", "compare it with the one of the release before, and rename that")
+    jar = f"org/ow2/asm/asm/{version}/asm-{version}.jar"
+    pinned = dict(reversed(line.split()) for line in (ROOT / "scripts/pins/maven.sha256").read_text("utf-8").splitlines())
+    if jar not in pinned:
+        die(f"scripts/pins/maven.sha256 has no hash of {jar}")
+    yield Shaded("heddle-agent", "org.ow2.asm", "asm", version, "BSD-3-Clause", text.read_text("utf-8").strip(), pinned[jar])
+
+
 def write_licences(file, crates, tools):
     others = sorted((c for c in crates.values() if of_others(c)), key=lambda c: (c["name"], c["version"]))
     texts = {}
@@ -148,7 +175,7 @@ def sha256(path):
     return HashType(alg=HashAlgorithm.SHA_256, content=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def write_sbom(file, version, target, tree, crates, edges, tools):
+def write_sbom(file, version, target, tree, crates, edges, tools, libraries):
     checksums = {(p["name"], p["version"]): p.get("checksum")
                  for p in tomllib.loads((ROOT / "Cargo.lock").read_text("utf-8"))["package"]}
 
@@ -175,6 +202,9 @@ def write_sbom(file, version, target, tree, crates, edges, tools):
 
     components = {key: of_crate(crate) for key, crate in crates.items()}
     linked_by_compiler = [component(ComponentType.LIBRARY, *tool[:3]) for tool in tools]
+    within = {each: component(ComponentType.LIBRARY, each.name, each.version, each.licence,
+                              PackageURL("maven", each.group, each.name, each.version),
+                              [HashType(alg=HashAlgorithm.SHA_256, content=each.sha256)]) for each in libraries}
     programs = []
     for path, crate in [("bin/heddle", "cli"), ("libexec/heddle-am", "app-master"),
                         ("libexec/heddle-taskrunner", "taskrunner")]:
@@ -184,11 +214,13 @@ def write_sbom(file, version, target, tree, crates, edges, tools):
         programs.append(program)
     for path in sorted((tree / "lib").glob("*.jar")):
         purl = PackageURL("maven", "dev.heddle", path.stem, version)
-        programs.append(component(ComponentType.LIBRARY, path.stem, version, "Apache-2.0", purl, [sha256(path)]))
+        jar = component(ComponentType.LIBRARY, path.stem, version, "Apache-2.0", purl, [sha256(path)])
+        bom.register_dependency(jar, [within[each] for each in libraries if each.jar == path.stem])
+        programs.append(jar)
     bom.register_dependency(root, programs)
     for key, found in edges.items():
         bom.register_dependency(components[key], [components[other] for other in found])
-    bom.components.update([*components.values(), *linked_by_compiler, *programs])
+    bom.components.update([*components.values(), *linked_by_compiler, *within.values(), *programs])
     # By the contents, where a random number is usual.
     contents = "\n".join(sorted(f"{c.bom_ref} {[h.content for h in c.hashes]}" for c in bom.components))
     bom.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, f"heddle {version} {target}\n{contents}")
@@ -210,9 +242,9 @@ def main():
     a = parser.parse_args()
     crates, edges = shipped(a.target)
     check_licences(crates)
-    tools = list(toolchain(a.zig))
-    write_licences(a.licences, crates, tools)
-    write_sbom(a.sbom, a.version, a.target, a.tree, crates, edges, tools)
+    tools, libraries = list(toolchain(a.zig)), list(shaded())
+    write_licences(a.licences, crates, [*tools, *((each.name, each.version, each.licence, each.text) for each in libraries)])
+    write_sbom(a.sbom, a.version, a.target, a.tree, crates, edges, tools, libraries)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""The jars that run inside Flink's JVMs fit the classes of the releases: without a cluster, and without
-running any."""
+"""The jars that run inside Flink's JVMs, or in those of tools, fit the classes of the releases: without a
+cluster, and without running any."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 
 from conftest import fetch_flink
 from harness.cluster import ROOT
-from harness.linkage import unresolved
+from harness.linkage import FINAL, ClassPath, unresolved
 from harness.matrix import FLINKS, PLAIN_FLINKS
 
 JARS = ROOT / "dist/heddle/lib"
@@ -59,3 +59,36 @@ def test_every_reference_of_a_sql_script_is_met(flink):
     # The check can fail: there is no Table API in flink-dist.
     others = [jar for jar in libraries if "flink-table" not in jar.name]
     assert unresolved(JARS / "flink-bridge.jar", ["dev.heddle.sql.SqlScript"], others)[0]
+
+
+def test_the_agent_names_no_class_of_others():
+    """It is loaded where Flink's classes are not, and reaches them by reflection."""
+    missing, classes = unresolved(JARS / "heddle-agent.jar", ["dev.heddle.agent.Agent", "dev.heddle.agent.Hooks"], [])
+    assert not missing, "\n".join(missing)
+    assert classes >= 20
+
+
+def test_what_the_agent_calls_of_flink_is_there(flink):
+    """By name, as it does it; the agent leaves a class alone that lacks what it needs."""
+    flinks = ClassPath(sorted((fetch_flink(flink) / "lib").glob("*.jar")))
+    descriptor = flinks.get("org/apache/flink/yarn/YarnClusterDescriptor")
+    arguments = "Lorg/apache/flink/client/deployment/ClusterSpecification;Ljava/lang/String;Ljava/lang/String;Lorg/apache/flink/runtime/jobgraph/JobGraph;Z"
+    assert ("deployInternal", f"({arguments})Lorg/apache/flink/client/program/ClusterClientProvider;") in descriptor.methods
+    assert ("setClusterEntrypointInfoToConfig", "(Lorg/apache/hadoop/yarn/api/records/ApplicationReport;)V") in descriptor.methods
+    fields = {name for name, _ in descriptor.fields}
+    assert {"flinkConfiguration", "yarnConfiguration", "yarnClient", "shipFiles", "shipArchives", "flinkJarPath", "customName"} <= fields
+
+    job = "Lorg/apache/flink/api/common/JobID;"
+    client = flinks.get("org/apache/flink/client/program/rest/RestClusterClient")
+    assert not client.access & FINAL
+    constructor = "(Lorg/apache/flink/configuration/Configuration;Ljava/lang/Object;)V"
+    wanted = [("<init>", constructor), *((name, f"({job})Ljava/util/concurrent/CompletableFuture;") for name in ("requestJobResult", "getJobStatus"))]
+    assert not [member for member in wanted if member not in client.methods or client.methods[member] & FINAL]
+
+    executors = flinks.get("org/apache/flink/core/execution/DefaultExecutorServiceLoader")
+    factory = "(Lorg/apache/flink/configuration/Configuration;)Lorg/apache/flink/core/execution/PipelineExecutorFactory;"
+    assert ("getExecutorFactory", factory) in executors.methods
+    # Per-job clusters are the agent's business where Flink has none.
+    has_own = flinks.get("org/apache/flink/yarn/executors/YarnJobClusterExecutorFactory") is not None
+    graphs = {name for name, _ in flinks.get("org/apache/flink/client/deployment/executors/PipelineExecutorUtils").methods}
+    assert has_own == flink.startswith("1.") and ("getStreamGraph" in graphs) == (not has_own)

@@ -24,6 +24,7 @@ ARCH = platform.machine()
 VERSION = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
 NAME = f"heddle-{VERSION}-linux-{ARCH}"
 COMMANDS = ["flink", "flink-yarn-session", "heddle", "sql-client.sh", "sql-gateway.sh", "yarn-session.sh"]
+JARS = ["flink-bridge.jar", "flink-client-fs.jar", "heddle-agent.jar"]
 PROGRAMS = ["bin/heddle", "libexec/heddle-am", "libexec/heddle-taskrunner"]
 
 # They share what takes a minute to make. The timeout is for that.
@@ -91,7 +92,7 @@ def check_complete(root):
     own = root / "usr/lib/heddle"
     assert os.readlink(own / "conf") == "/etc/heddle"
     assert (root / "etc/heddle/log4j.properties").is_file()
-    assert (own / "lib/flink-bridge.jar").is_file() and (own / "lib/flink-client-fs.jar").is_file()
+    assert all((own / "lib" / jar).is_file() for jar in JARS)
     assert (own / "libexec/heddle-am").is_file() and (own / "libexec/heddle-taskrunner").is_file()
 
 
@@ -128,7 +129,7 @@ def test_tarball(archives, unpacked):
 
     inside = files(unpacked)
     expected = [f"bin/{name}" for name in COMMANDS]
-    expected += [*PROGRAMS, "lib/flink-bridge.jar", "lib/flink-client-fs.jar", "conf/log4j.properties", "conf/grafana/heddle.json"]
+    expected += [*PROGRAMS, *(f"lib/{jar}" for jar in JARS), "conf/log4j.properties", "conf/grafana/heddle.json"]
     expected += ["share/man/man1/heddle.1", "share/man/man1/yarn-session.sh.1", "share/bash-completion/completions/flink"]
     expected += ["share/zsh/site-functions/_heddle", "share/fish/vendor_completions.d/heddle.fish"]
     expected += ["LICENSE", "THIRD-PARTY-LICENSES", "SHA256SUMS"]
@@ -164,12 +165,21 @@ def test_bill_of_materials_and_licences(archives, unpacked):
     refs = {c["bom-ref"] for c in [*bom["components"], bom["metadata"]["component"]]}
     assert {d["ref"] for d in bom["dependencies"]} == refs
 
-    # The jars hold nothing of others.
+    # What the jars hold of others has another name, so that nobody else finds it.
     for jar in (unpacked / "lib").glob("*.jar"):
         with zipfile.ZipFile(jar) as content:
             assert not [name for name in content.namelist() if not name.startswith(("META-INF/", "dev/heddle/")) and name != "dev/"]
 
     licences = (unpacked / "THIRD-PARTY-LICENSES").read_text()
+    [asm] = [c for c in bom["components"] if c.get("purl", "").startswith("pkg:maven/org.ow2.asm/asm@")]
+    assert licences.count(f"asm {asm['version']}") == 2
+    assert {"ref": f"pkg:maven/dev.heddle/heddle-agent@{VERSION}", "dependsOn": [asm["bom-ref"]]} in bom["dependencies"]
+    with zipfile.ZipFile(unpacked / "lib/heddle-agent.jar") as agent:
+        manifest = agent.read("META-INF/MANIFEST.MF").decode()
+        assert "Premain-Class: dev.heddle.agent.Agent" in manifest and "Agent-Class: dev.heddle.agent.Agent" in manifest
+        assert agent.read(f"META-INF/licenses/asm-{asm['version']}.txt").decode().strip() in licences
+        # For Java 8.
+        assert {agent.read(name)[7] for name in agent.namelist() if name.endswith(".class")} <= set(range(49, 53))
     assert not [(name, version) for name, version in crates if licences.count(f"{name} {version}") < 2]
 
 

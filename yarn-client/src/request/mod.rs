@@ -13,4 +13,4 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use value::{ClusterSizes, Request, RequestedProgram, VERSION};
+pub use value::{ClusterSizes, MoreSettings, Request, RequestedProgram, VERSION};

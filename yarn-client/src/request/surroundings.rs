@@ -59,6 +59,9 @@ impl Request {
     pub fn setup(&self, context: &Context) -> Result<Setup, Failure> {
         let mut setup = Setup::of(context, self.flink(context)?)?;
         let configuration = &mut setup.configuration;
+        for (key, value) in &self.configuration.0 {
+            configuration.set(key.as_str(), value.as_str(), Origin::Derived("the request".to_owned()));
+        }
         for key in OF_CALLER {
             configuration.remove(key);
         }

@@ -142,6 +142,25 @@ fn the_environment_is_that_of_the_request() {
 }
 
 #[test]
+fn settings_that_the_file_cannot_hold() {
+    let machine = Machine::new();
+    let more = json!({"configuration": {
+        "a.b": "x # y\nz",
+        "s3.secret-key": "hush#hush",
+        "taskmanager.memory.process.size": "2g",
+        "execution.target": "yarn-session",
+    }});
+    let (_, setup, _) = machine.wanted("session", more.clone()).unwrap();
+    let text = |key: &str| setup.configuration.text(key);
+    assert_eq!(text("a.b").as_deref(), Some("x # y\nz"));
+    assert_eq!(text("taskmanager.memory.process.size").as_deref(), Some("2g"));
+    assert_eq!(text("jobmanager.memory.process.size").as_deref(), Some("1600m"));
+    assert_eq!(text("execution.target"), None);
+    let shown = format!("{:?}", machine.request("session", more).unwrap());
+    assert!(shown.contains("a.b") && !shown.contains("hush"), "{shown}");
+}
+
+#[test]
 fn flink_may_be_in_several_places() {
     let machine = Machine::new();
     let flink = |more: Value| machine.wanted("session", more).map(|(_, setup, _)| setup);

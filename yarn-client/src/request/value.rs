@@ -1,8 +1,10 @@
 //! What a request says, as its file has it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use flink_model::config::shown_all;
 use flink_model::spec::ClusterMode;
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,6 +31,9 @@ pub struct Request {
     /// A directory for the user alone, with the whole configuration as `flink-conf.yaml`, or from 2.0 on as
     /// `config.yaml`, and with the files for the logging of the containers.
     pub flink_conf_dir: PathBuf,
+    /// Settings that count more than those of `flink_conf_dir`.
+    #[serde(default)]
+    pub configuration: MoreSettings,
     /// The flink-dist jar, as a path or URL; `None` stands for that in the directory of Flink's jars.
     pub flink_dist: Option<String>,
     /// A directory for the user alone, with `core-site.xml`, `hdfs-site.xml` and `yarn-site.xml`. No other
@@ -60,6 +65,19 @@ pub struct Request {
     /// The user's name on a cluster without Kerberos (`HADOOP_USER_NAME`); `None` stands for that of the
     /// environment.
     pub hadoop_user: Option<String>,
+}
+
+/// Settings that the file of the configuration cannot hold: `flink-conf.yaml` has no quotes, so a value ends
+/// at a `#` and at the end of the line.
+#[derive(Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(transparent)]
+pub struct MoreSettings(pub BTreeMap<String, String>);
+
+impl fmt::Debug for MoreSettings {
+    /// Leaves secrets out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MoreSettings").field(&shown_all(&self.0)).finish()
+    }
 }
 
 /// The sizes of a cluster (`ClusterSpecification` in Flink).

@@ -9,8 +9,8 @@ import java.util.function.BiFunction;
 
 /**
  * The job of a per-job cluster whose deployer waits for it. Flink's own cluster stays until somebody has
- * fetched the job's result, and for ever if nobody does. Here a thread fetches the result as soon as there is one, keeps
- * it for whoever asks later, and then lets the cluster end. The thread ends with the job.
+ * fetched the job's result, and for ever if nobody does. Here a thread fetches the result as soon as there is
+ * one, keeps it for whoever asks later, and then lets the cluster end. The thread ends with the job.
  *
  * <p>As a function, it answers for the clients of the cluster: from the name of a method of theirs and the id
  * of a job it makes a future, or null if the cluster itself is to be asked.
@@ -22,7 +22,9 @@ final class AttachedJob implements BiFunction<Object, Object, Object> {
     /** The method that asks for a job's state. */
     static final String STATUS = "getJobStatus";
 
-    /** How long a cluster may not be reached, in milliseconds: longer than its JobManager needs to start anew. */
+    /**
+     * How long a cluster may not be reached, in milliseconds: longer than its JobManager needs to start anew.
+     */
     private static final long PATIENCE = TimeUnit.MINUTES.toMillis(15);
 
     private static final long PAUSE = TimeUnit.SECONDS.toMillis(5);

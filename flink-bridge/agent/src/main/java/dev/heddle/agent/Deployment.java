@@ -31,8 +31,8 @@ final class Deployment {
      * @param graph the job of a per-job cluster, else null
      * @param detached whether the caller does not wait for the result of that job
      * @throws Left if heddle does not deploy it; then nothing was submitted to YARN
-     * @throws Exception Flink's own exception, if heddle has tried and failed. It must not be tried in another
-     *     way, because the application may run.
+     * @throws Exception Flink's own exception, if heddle has tried and failed. It must not be tried in
+     *     another way, because the application may run.
      */
     static Object deploy(
             Object target,
@@ -182,8 +182,8 @@ final class Deployment {
 
     private void submit(Object id, Object graph) throws Exception {
         List<?> jars = (List<?>) Reflect.call(graph, "getUserJars");
-        // Flink's client can only upload jars of this machine. Others are on the class path of the cluster, as
-        // with Flink's own per-job clusters, so the job need not name them.
+        // Flink's client can only upload jars of this machine. Others are on the class path of the cluster,
+        // as with Flink's own per-job clusters, so the job need not name them.
         List<Object> all = new ArrayList<>(jars);
         if (all.stream().anyMatch(Deployment::isRemote)) {
             jars.removeIf(Deployment::isRemote);

@@ -46,7 +46,9 @@ final class Descriptor {
         return settings;
     }
 
-    /** The value of one of Flink's options whose values are lists, by the class and the field of the option. */
+    /**
+     * The value of one of Flink's options whose values are lists, by the class and the field of the option.
+     */
     List<String> list(String owner, String field) throws Exception {
         Object value = option(owner, field);
         List<String> list = new ArrayList<>();
@@ -155,7 +157,10 @@ final class Descriptor {
         return Reflect.callStatic(ids, "newInstance", Long.parseLong(parts[1]), Integer.parseInt(parts[2]));
     }
 
-    /** Writes the address of a cluster into the configuration, as the descriptor does after its own deployments. */
+    /**
+     * Writes the address of a cluster into the configuration, as the descriptor does after its own
+     * deployments.
+     */
     void adopt(Object applicationId) throws Exception {
         Object report = Reflect.call(Reflect.field(target, "yarnClient"), "getApplicationReport", applicationId);
         Reflect.call(target, "setClusterEntrypointInfoToConfig", report);
@@ -166,7 +171,9 @@ final class Descriptor {
         Reflect.call(Reflect.field(target, "yarnClient"), "killApplication", applicationId);
     }
 
-    /** Writes what Flink writes after a deployment that the caller does not wait for, if there is a logger. */
+    /**
+     * Writes what Flink writes after a deployment that the caller does not wait for, if there is a logger.
+     */
     void tellDetached(Object applicationId) {
         try {
             Object logger = Reflect.callStatic(Class.forName("org.slf4j.LoggerFactory", true, loader), "getLogger", TYPE);

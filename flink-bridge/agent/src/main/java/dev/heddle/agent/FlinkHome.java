@@ -29,11 +29,22 @@ final class FlinkHome {
      * @param dist the path or URL of the flink-dist jar that is deployed, or null
      * @param loaded the jar that the descriptor's class was loaded from, or null
      * @param confDir Flink's configuration directory on this machine, or null
+     * @param shipped the files that the caller ships by itself. If a directory {@code lib} is among them, it
+     *     brings Flink's libraries, and those of a distribution that was only found must not be added.
      * @param environment the variables of this process
      */
-    static FlinkHome find(String dist, File loaded, String confDir, Map<String, String> environment) {
-        File named = dist == null ? null : local(dist);
-        File home = above(named);
+    static FlinkHome find(String dist, File loaded, String confDir, List<String> shipped, Map<String, String> environment) {
+        boolean brought = shipped.stream().anyMatch(path -> new File(path).getName().equals("lib"));
+        File home = brought ? null : home(dist, loaded, confDir, environment);
+        // As in Flink, whose client takes its libraries from there, if it is set.
+        String variable = environment.get("FLINK_LIB_DIR");
+        File found = home == null ? null : new File(home, "lib");
+        File lib = variable != null && new File(variable).isDirectory() ? new File(variable) : found;
+        return new FlinkHome(home, lib);
+    }
+
+    private static File home(String dist, File loaded, String confDir, Map<String, String> environment) {
+        File home = above(dist == null ? null : local(dist));
         home = home == null ? above(loaded) : home;
         // Other directories are of this release only if they have the same jar.
         String jar = dist == null ? null : dist.substring(dist.lastIndexOf('/') + 1);
@@ -49,10 +60,7 @@ final class FlinkHome {
                 home = other;
             }
         }
-        // As in Flink, whose client takes its libraries from there, if it is set.
-        String variable = environment.get("FLINK_LIB_DIR");
-        File lib = variable != null && new File(variable).isDirectory() ? new File(variable) : home == null ? null : new File(home, "lib");
-        return new FlinkHome(home, lib);
+        return home;
     }
 
     /**

@@ -107,7 +107,10 @@ final class HeddleProcess {
         }
     }
 
-    /** Gives up a deployment that the program has not finished, and waits until it has undone what it had begun. */
+    /**
+     * Gives up a deployment that the program has not finished, and waits until it has undone what it had
+     * begun.
+     */
     void giveUp() {
         closeInput();
         process.destroy();

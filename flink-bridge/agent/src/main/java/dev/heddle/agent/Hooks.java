@@ -3,8 +3,8 @@ package dev.heddle.agent;
 import java.util.function.Function;
 
 /**
- * What the changed classes of Flink call. They find this class by its name, make an object of it, and give it the name
- * of the hook, the object whose method it is, and the arguments of the method.
+ * What the changed classes of Flink call. They find this class by its name, make an object of it, and give it
+ * the name of the hook, the object whose method it is, and the arguments of the method.
  */
 public final class Hooks implements Function<Object[], Object> {
     /** At the end of the constructor of {@code YarnClusterDescriptor}. The result has no meaning. */
@@ -18,9 +18,9 @@ public final class Hooks implements Function<Object[], Object> {
     static final String DEPLOY = "deploy";
 
     /**
-     * At the beginning of {@code DefaultExecutorServiceLoader.getExecutorFactory}. The result is a factory for
-     * per-job clusters, if the configuration asks for one and this release of Flink has none of its own; null
-     * if the method is to go on.
+     * At the beginning of {@code DefaultExecutorServiceLoader.getExecutorFactory}. The result is a factory
+     * for per-job clusters, if the configuration asks for one and this release of Flink has none of its own;
+     * null if the method is to go on.
      */
     static final String EXECUTORS = "executors";
 

@@ -3,8 +3,9 @@ package dev.heddle.agent;
 import java.lang.reflect.Method;
 
 /**
- * Where the host's log lines go, as far as that is known: to SLF4J if Flink's class loader has it, else to {@code java.util.logging},
- * else to the standard error stream. A logger that fails costs the line, and nothing more.
+ * Where the host's log lines go, as far as that is known: to SLF4J if Flink's class loader has it, else to
+ * {@code java.util.logging}, else to the standard error stream. A logger that fails costs the line, and
+ * nothing more.
  */
 abstract class HostLog {
     /** The name of the logger. */

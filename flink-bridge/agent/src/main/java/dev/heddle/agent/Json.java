@@ -8,8 +8,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Reads and writes JSON, as values of {@code java.util} and {@code java.lang}. The agent cannot bring a library for it, as it
- * would be on the class path of the host, and cannot use that of Flink, whose name differs between releases.
+ * Reads and writes JSON, as values of {@code java.util} and {@code java.lang}. The agent cannot bring a
+ * library for it, as it would be on the class path of the host, and cannot use that of Flink, whose name
+ * differs between releases.
  */
 final class Json {
     /** As deep as values may be nested; heddle's answers have four levels. */
@@ -30,8 +31,8 @@ final class Json {
     }
 
     /**
-     * A string in double quotes, which YAML reads as JSON does: all that is not printable is escaped. Pairs of
-     * surrogates stay, because YAML would read each half as a character of its own.
+     * A string in double quotes, which YAML reads as JSON does: all that is not printable is escaped. Pairs
+     * of surrogates stay, because YAML would read each half as a character of its own.
      */
     static String quoted(String text) {
         StringBuilder out = new StringBuilder(text.length() + 2).append('"');

@@ -65,12 +65,18 @@ final class Owner {
                 (Boolean) Reflect.call(login, "isFromKeytab"));
     }
 
-    /** Whom the user is acted for by: the user of the request as {@code HADOOP_PROXY_USER}; null if nobody acts. */
+    /**
+     * Whom the user is acted for by: the user of the request as {@code HADOOP_PROXY_USER}; null if nobody
+     * acts.
+     */
     String proxyUser() {
         return real == null ? null : user;
     }
 
-    /** The user of the request as {@code HADOOP_USER_NAME}; null on a cluster with Kerberos, where nobody may claim one. */
+    /**
+     * The user of the request as {@code HADOOP_USER_NAME}; null on a cluster with Kerberos, where nobody may
+     * claim one.
+     */
     String hadoopUser() {
         return secured ? null : real == null ? user : real;
     }

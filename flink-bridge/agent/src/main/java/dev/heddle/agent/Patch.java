@@ -196,8 +196,8 @@ final class Patch {
      * Writes a call of a hook, whose result is then on the stack. It names only classes that every class
      * loader has.
      *
-     * @param types a letter for each local variable that the hook gets: {@code Z} for a boolean, {@code L} for
-     *     an object
+     * @param types a letter for each local variable that the hook gets: {@code Z} for a boolean, {@code L}
+     *     for an object
      */
     private static void call(MethodVisitor code, String hook, String types) {
         code.visitMethodInsn(

@@ -44,7 +44,9 @@ final class PerJobExecutor {
         }
     }
 
-    /** Whether this Flink is one that makes stream graphs and has no per-job clusters, but clients of YARN. */
+    /**
+     * Whether this Flink is one that makes stream graphs and has no per-job clusters, but clients of YARN.
+     */
     private static boolean isWanted(ClassLoader loader) throws ClassNotFoundException {
         if (isThere(loader, "org.apache.flink.yarn.executors.YarnJobClusterExecutorFactory")
                 || !isThere(loader, "org.apache.flink.yarn.YarnClusterClientFactory")) {
@@ -117,7 +119,10 @@ final class PerJobExecutor {
         }
     }
 
-    /** Whoever wants to know of jobs, such as collectors of lineage, learns of this one as of those on sessions. */
+    /**
+     * Whoever wants to know of jobs, such as collectors of lineage, learns of this one as of those on
+     * sessions.
+     */
     private static void tellListeners(ClassLoader loader, Object pipeline, Object configuration, Object graph) {
         try {
             Executor here = Runnable::run;

@@ -30,6 +30,7 @@ final class Preparation {
                         descriptor.flinkDist(),
                         descriptor.loadedFrom(),
                         settings.get("$internal.deployment.config-dir"),
+                        descriptor.shipFiles(),
                         System.getenv());
         // The second one is the name that the key had before.
         owner.check(settings.containsKey("security.kerberos.login.keytab") || settings.containsKey("security.keytab"));

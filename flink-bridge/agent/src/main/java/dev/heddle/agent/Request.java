@@ -29,7 +29,9 @@ final class Request {
         values.put("hadoopUser", null);
     }
 
-    /** Sets a key that each request has. The value is null, a path, a URL, a name, or a list of such texts. */
+    /**
+     * Sets a key that each request has. The value is null, a path, a URL, a name, or a list of such texts.
+     */
     Request set(String key, Object value) {
         if (!values.containsKey(key)) {
             throw new IllegalArgumentException(key + " is no key of a request");

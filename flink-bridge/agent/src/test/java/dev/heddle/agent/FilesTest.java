@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import javax.xml.parsers.DocumentBuilderFactory;
@@ -120,24 +121,31 @@ class FilesTest {
         File one = temporary.resolve("flink one").toFile();
         File jar = TestFiles.empty(new File(one, "lib/flink-dist-1.20.1.jar"));
         Map<String, String> nothing = Collections.emptyMap();
-        assertEquals(one, FlinkHome.find(jar.getPath(), null, null, nothing).home);
-        assertEquals(new File(one, "lib"), FlinkHome.find("file:" + jar, null, null, nothing).lib);
-        assertEquals(one, FlinkHome.find("hdfs://a/flink-dist-1.20.1.jar", jar, null, nothing).home);
+        List<String> none = Collections.emptyList();
+        assertEquals(one, FlinkHome.find(jar.getPath(), null, null, none, nothing).home);
+        assertEquals(new File(one, "lib"), FlinkHome.find("file:" + jar, null, null, none, nothing).lib);
+        assertEquals(one, FlinkHome.find("hdfs://a/flink-dist-1.20.1.jar", jar, null, none, nothing).home);
 
         // Only another directory of the same release is one.
         String remote = "hdfs://a/flink-dist-1.20.1.jar";
         Map<String, String> home = Collections.singletonMap("FLINK_HOME", one.getPath());
-        assertEquals(one, FlinkHome.find(remote, null, null, home).home);
-        assertEquals(one, FlinkHome.find(remote, null, one + "/conf", nothing).home);
-        assertEquals(one, FlinkHome.find(null, null, null, home).home);
-        assertNull(FlinkHome.find("hdfs://a/flink-dist-1.19.0.jar", null, null, home).home);
-        assertNull(FlinkHome.find(null, null, null, nothing).lib);
+        assertEquals(one, FlinkHome.find(remote, null, null, none, home).home);
+        assertEquals(one, FlinkHome.find(remote, null, one + "/conf", none, nothing).home);
+        assertEquals(one, FlinkHome.find(null, null, null, none, home).home);
+        assertNull(FlinkHome.find("hdfs://a/flink-dist-1.19.0.jar", null, null, none, home).home);
+        assertNull(FlinkHome.find(null, null, null, none, nothing).lib);
 
         File lib = temporary.resolve("other").toFile();
         assertTrue(lib.mkdir());
-        FlinkHome both = FlinkHome.find(jar.getPath(), null, null, Collections.singletonMap("FLINK_LIB_DIR", lib.getPath()));
+        FlinkHome both = FlinkHome.find(jar.getPath(), null, null, none, Collections.singletonMap("FLINK_LIB_DIR", lib.getPath()));
         assertEquals(one, both.home);
         assertEquals(lib, both.lib);
+
+        // Whoever ships libraries needs no others, unless the variable names some, as with Flink's client.
+        List<String> brought = Collections.singletonList("/tool/lib/");
+        assertNull(FlinkHome.find(jar.getPath(), jar, null, brought, home).home);
+        assertNull(FlinkHome.find(jar.getPath(), jar, null, brought, home).lib);
+        assertEquals(lib, FlinkHome.find(null, null, null, brought, Collections.singletonMap("FLINK_LIB_DIR", lib.getPath())).lib);
     }
 
     @Test
