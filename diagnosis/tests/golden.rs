@@ -1,8 +1,8 @@
 //! The words of YARN, by lines of releases, and the rule that has to recognise them. The classes of Hadoop
 //! that write them are named beside each group. The fixed words were compared with the constants in the class
-//! files of the releases 2.10.2, 3.3.6, 3.4.3 and 3.5.0; ids, times, paths and numbers are made up. Many texts
-//! are shortened to the part that a rule looks at, and only some are as a cluster has written them. Where
-//! several releases write the same, or differ in what no rule looks at, they share a row.
+//! files of the releases 2.10.2, 3.3.6, 3.4.3 and 3.5.0; ids, times, paths and numbers are made up. Many
+//! texts are shortened to the part that a rule looks at, and only some are as a cluster has written them.
+//! Where several releases write the same, or differ in what no rule looks at, they share a row.
 
 use diagnosis::facts::{AppState, Application, ContainerEnd, Facts, Node, Seen, Source};
 use diagnosis::judge;

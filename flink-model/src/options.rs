@@ -112,8 +112,8 @@ options! {
     ROLLED_LOGS_EXCLUDE: String = "yarn.rolled-logs.exclude-pattern";
 
     // heddle.
-    /// Name of the session that commands on jobs use: a running application of the user's own in YARN. Then the
-    /// properties file is not read.
+    /// Name of the session that commands on jobs use: a running application of the user's own in YARN. Then
+    /// the properties file is not read.
     SESSION: String = "heddle.session";
     /// Directory of the shared store of uploaded files; default .heddle/store in the user's home directory.
     STORE_DIR: String = "heddle.store.dir";

@@ -95,6 +95,8 @@ def command_of(words):
     """The command of a command line that asks for JSON, by its name in the schema; None of all others. The
     words behind the program's jar belong to the program."""
     program, words = Path(words[0]).name, list(map(str, words[1:]))
+    if program not in PROGRAMS and program not in ("heddle", "flink"):
+        return None
     behind = next((at for at, word in enumerate(words) if word == "--" or word.endswith(".jar")), len(words))
     own = words[:behind]
     if program in PROGRAMS:

@@ -2,6 +2,7 @@
 own, of which `docs/in-process.md` tells."""
 
 import json
+import re
 import shutil
 import time
 import uuid
@@ -19,6 +20,13 @@ def legacy(flink_home):
     return bool(list(flink_home.glob("lib/flink-dist*-1.*.jar")))
 
 
+def opened(flink_home):
+    """What Flink's own configuration opens of the newer Javas, without which some jobs do not run."""
+    files = (path for path in (flink_home / "conf/config.yaml", flink_home / "conf/flink-conf.yaml") if path.exists())
+    found = re.search(r"^ *(?:env.java.opts.)?all: (--add.*)$", next(files).read_text(), re.MULTILINE)
+    return {"env.java.opts.all": found[1]} if found else {}
+
+
 class Asking:
     """A request: the directory with its file and its configurations, all for the user alone. `settings` are
     added to the configuration, and further keys to the request; None as a value leaves one out."""
@@ -29,7 +37,7 @@ class Asking:
         conf, hadoop = self.directory / "conf", self.directory / "hadoop"
         for made in (self.directory, conf, hadoop):
             made.mkdir(mode=0o700)
-        values = SIZES | {"heddle.archive.container": "false", "resourcemanager.taskmanager-timeout": "5000"}
+        values = SIZES | opened(client.flink_home) | {"heddle.archive.container": "false", "resourcemanager.taskmanager-timeout": "5000"}
         if JAVA_OPTIONS:
             values |= {f"env.java.opts.{role}": JAVA_OPTIONS for role in ("jobmanager", "taskmanager")}
         if not FAST_START:

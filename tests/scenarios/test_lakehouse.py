@@ -102,8 +102,8 @@ def test_tables_in_hdfs(work, sql_flink, lakehouse, hadoop_client, name):
 
 @pytest.mark.parametrize("where", ["hadoop-client", "hadoop"])
 def test_jars_of_this_machine(work, session, jar, hadoop_client, where):
-    """A directory with Hadoop's two jars for clients, and one with all jars of Hadoop, as a pattern of a class
-    path."""
+    """A directory with Hadoop's two jars for clients, and one with all jars of Hadoop, as a pattern of a
+    class path."""
     client, made = plain(work.client()), f"{work.hdfs_dir}/made"
     named = hadoop_client if where == "hadoop-client" else f"{hadoop_directory(HADOOP_VERSION)}/lib/*"
     options = [f"-D{KEY}={named}"]

@@ -1,4 +1,5 @@
-"""Python programs with their environment: on a real PyFlink, and what is refused before anything is uploaded."""
+"""Python programs with their environment: on a real PyFlink, and what is refused before anything is
+uploaded."""
 
 import io
 import os

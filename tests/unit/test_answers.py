@@ -11,7 +11,8 @@ from harness.cluster import ROOT
 PAGE = (ROOT / "docs/json.md").read_text()
 MANUAL = PAGE + (ROOT / "docs/memory.md").read_text() + (ROOT / "docs/timing.md").read_text()
 TOLD = {word for span in re.findall(r"`([^`\n]+)`", MANUAL) for word in re.findall(r"\w+", span)}
-# The commands of a row of the page, by their names in the schema; an option stands for one of several answers.
+# The commands of a row of the page, by their names in the schema; an option stands for one of several
+# answers.
 ROWS = {
     "`yarn-session.sh`": ("started",),
     "`yarn-session.sh -q`": ("query",),

@@ -3,7 +3,8 @@
 //! cluster is submitted by this program itself, by Flink's REST interface; the cluster ends with it.
 //!
 //! ```text
-//! cargo run --example modes -- [-Dkey=value ...] MODE USER HADOOP_CONF_DIR FLINK_HOME HEDDLE_BIN [JAR CLASS ARGUMENT ...]
+//! cargo run --example modes -- \
+//!     [-Dkey=value ...] MODE USER HADOOP_CONF_DIR FLINK_HOME HEDDLE_BIN [JAR CLASS ARGUMENT ...]
 //! ```
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for tests, which prints its results")]
