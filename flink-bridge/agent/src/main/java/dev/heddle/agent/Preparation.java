@@ -128,9 +128,21 @@ final class Preparation {
             List<String> jars = new ArrayList<>();
             for (Object jar : (List<?>) Reflect.call(graph, "getUserJars")) {
                 jars.add(Descriptor.plain(jar));
+                if (FlinkHome.local(jar.toString()) == null && withoutUserJars()) {
+                    throw new Left(jar + ", a jar of the job, is not on this machine, and is not to be on the class path either"
+                            + " (yarn.classpath.include-user-jar)");
+                }
             }
             request.set("userJars", jars);
         }
+    }
+
+    /** Whether the jars of jobs stay off the class path of the cluster. The second key is the name before 1.16. */
+    private boolean withoutUserJars() {
+        String inclusion =
+                settings.getOrDefault(
+                        "yarn.classpath.include-user-jar", settings.get("yarn.per-job-cluster.include-user-jar"));
+        return "DISABLED".equalsIgnoreCase(inclusion);
     }
 
     /** The variables say the same as the request, for the processes that heddle itself may start. */

@@ -193,6 +193,15 @@ class DeploymentTest {
     }
 
     @Test
+    void aJarThatNobodyWouldBringIsLeftToFlink() throws Exception {
+        heddle(READY);
+        Object descriptor = descriptor();
+        set(descriptor, "yarn.classpath.include-user-jar", "disabled");
+        assertLeftToFlink(descriptor, Mode.PER_JOB, graph());
+        awaitNothingLeft();
+    }
+
+    @Test
     void anAttachedJob() throws Exception {
         heddle(READY, "cat >'" + temporary + "/input'; echo ended >'" + temporary + "/ended'");
         Object graph = graph();
