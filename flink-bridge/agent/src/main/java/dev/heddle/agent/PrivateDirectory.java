@@ -48,7 +48,7 @@ final class PrivateDirectory {
         return Files.write(file, content, StandardOpenOption.TRUNCATE_EXISTING);
     }
 
-    /** Removes the directory with all that is in it. A second call waits for the first one, and does nothing. */
+    /** Removes the directory with all that is in it. A second call only waits for the first one. */
     synchronized void delete() throws IOException {
         try {
             Files.walkFileTree(
