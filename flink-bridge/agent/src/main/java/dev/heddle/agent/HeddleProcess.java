@@ -185,9 +185,10 @@ final class HeddleProcess {
         } catch (InterruptedException e) {
             // Nobody interrupts this thread but the end of the JVM.
         }
-        RUNNING.remove(this);
         closeInput();
         tidyUp();
+        // Not before: if the JVM ends meanwhile, its end waits until everything is removed.
+        RUNNING.remove(this);
     }
 
     private void tidyUp() {

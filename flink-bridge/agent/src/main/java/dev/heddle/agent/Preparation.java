@@ -137,7 +137,7 @@ final class Preparation {
         }
     }
 
-    /** Whether the jars of jobs stay off the class path of the cluster. The second key is the name before 1.16. */
+    /** Whether the jars of jobs stay off the class path of the cluster. The second key is the older name. */
     private boolean withoutUserJars() {
         String inclusion =
                 settings.getOrDefault(

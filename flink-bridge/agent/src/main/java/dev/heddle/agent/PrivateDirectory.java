@@ -48,8 +48,8 @@ final class PrivateDirectory {
         return Files.write(file, content, StandardOpenOption.TRUNCATE_EXISTING);
     }
 
-    /** Removes the directory with all that is in it. A second call does nothing. */
-    void delete() throws IOException {
+    /** Removes the directory with all that is in it. A second call only waits for the first one. */
+    synchronized void delete() throws IOException {
         try {
             Files.walkFileTree(
                     path,

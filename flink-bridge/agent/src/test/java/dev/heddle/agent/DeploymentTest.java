@@ -321,7 +321,7 @@ class DeploymentTest {
     void aFlinkThatIsNotNeededAnyMoreIsUnloaded() throws Exception {
         heddle(READY, "read line");
         List<WeakReference<ClassLoader>> loaders = new ArrayList<>();
-        for (int i = 0; i < 20; i++) {
+        for (int i = 0; i < 8; i++) {
             loader = new TestLoader();
             loaders.add(new WeakReference<>(loader));
             Object graph = graph();

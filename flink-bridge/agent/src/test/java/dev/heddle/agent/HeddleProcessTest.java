@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-@Timeout(60)
+@Timeout(120)
 class HeddleProcessTest {
     @TempDir Path temporary;
 
@@ -106,14 +106,14 @@ class HeddleProcessTest {
 
     @Test
     void manyLeaveNothing() throws Exception {
-        for (int i = 0; i < 100; i++) {
+        for (int i = 0; i < 50; i++) {
             HeddleProcess process = start("echo x >&2; echo '{}'; read line");
             assertEquals("{}", process.awaitAnswer());
             process.finish(0);
             process.awaitEnd(30);
             awaitGone();
         }
-        assertEquals(100, lines.size());
+        assertEquals(50, lines.size());
         for (int i = 0; i < 500 && ours() > 0; i++) {
             Thread.sleep(10);
         }
