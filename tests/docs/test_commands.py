@@ -18,9 +18,11 @@ OTHERS = {
     "--add-exports", "--add-opens", "--build", "--check", "--configDir", "--deploy-mode", "--ignore-missing", "--locked",
     "--master", "--password", "--program", "--purge", "--request", "--wait",
 }  # fmt: skip
-# Names that look like keys of the configuration: a system property of the Java agent, and what nobody sets.
+# Names that look like keys of the configuration: system properties of the Java agent, and what nobody sets.
 INTERNAL = {
     "heddle.agent.disabled",
+    "heddle.agent.heddle",
+    "heddle.agent.modes",
     "heddle.control.address",
     "heddle.control.certificate",
     "heddle.control.pin",
