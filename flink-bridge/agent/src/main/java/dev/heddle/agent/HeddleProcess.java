@@ -25,6 +25,9 @@ final class HeddleProcess {
     /** How long a process may need to undo what it has begun, in seconds. */
     private static final long UNDO_SECONDS = 30;
 
+    /** How long the last lines of a process that has ended are waited for. */
+    private static final long LAST_WORDS_MILLIS = 2000;
+
     /** Those that run now. */
     private static final Set<HeddleProcess> RUNNING = ConcurrentHashMap.newKeySet();
 
@@ -33,6 +36,7 @@ final class HeddleProcess {
     private final HostLog log;
     private final CompletableFuture<String> answer = new CompletableFuture<>();
     private final Deque<String> lastLines = new ArrayDeque<>();
+    private Thread logReader;
 
     private HeddleProcess(Process process, PrivateDirectory directory, HostLog log) {
         this.process = process;
@@ -49,7 +53,7 @@ final class HeddleProcess {
         HeddleProcess started = new HeddleProcess(builder.start(), directory, log);
         RUNNING.add(started);
         daemon("heddle-answer", started::readAnswer);
-        daemon("heddle-log", started::readLog);
+        started.logReader = daemon("heddle-log", started::readLog);
         return started;
     }
 
@@ -143,6 +147,8 @@ final class HeddleProcess {
     /** How the process has ended, in words, with the last lines of its log. */
     String end() throws InterruptedException {
         String code = process.waitFor(UNDO_SECONDS, TimeUnit.SECONDS) ? "with exit code " + process.exitValue() : "its output";
+        // Its last words may still be in the pipe. A child of it may keep the pipe open for longer.
+        logReader.join(LAST_WORDS_MILLIS);
         StringBuilder text = new StringBuilder("heddle has ended ").append(code).append(" without an answer");
         synchronized (lastLines) {
             lastLines.forEach(line -> text.append('\n').append(line));
@@ -212,10 +218,11 @@ final class HeddleProcess {
     }
 
     /** Starts a thread that keeps neither the JVM nor a class loader of the host alive. */
-    private static void daemon(String name, Runnable task) {
+    private static Thread daemon(String name, Runnable task) {
         Thread thread = new Thread(task, name);
         thread.setDaemon(true);
         thread.setContextClassLoader(null);
         thread.start();
+        return thread;
     }
 }
