@@ -238,7 +238,7 @@ def test_requests_that_are_none(work, client):
         opened = Asking(work, client, "session")
         (opened.directory / name).chmod(0o755)
         error = opened.start().failed(20)
-        assert "is not private" in error["message"] and "0755" in error["message"] and not error["unsupported"], error
+        assert "is not private" in error["message"] and "0755" in error["message"] and error["unsupported"], error
     others = Asking(work, client, "session")
     others.file.chmod(0o622)
     assert "is not private" in others.start().failed(20)["message"]

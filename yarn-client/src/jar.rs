@@ -164,13 +164,9 @@ pub fn only_jar(
     context: &Context,
 ) -> Result<Option<String>, Failure> {
     let configured = configuration.get(&options::PIPELINE_JARS).map_err(bad_value)?.unwrap_or_default();
-    // A path, and the URL of the same file, are one jar.
-    let place = |jar: &str| match is_remote(jar) {
-        true => PathBuf::from(jar),
-        false => context.path(without_scheme(jar)),
-    };
-    let known: Vec<PathBuf> = jars.iter().map(|jar| place(jar)).collect();
-    let unlike: Vec<String> = configured.iter().filter(|c| !known.contains(&place(c))).cloned().collect();
+    let known: Vec<PathBuf> = jars.iter().map(|jar| place(jar, context)).collect();
+    let unlike: Vec<String> =
+        configured.iter().filter(|jar| !known.contains(&place(jar, context))).cloned().collect();
     jars.extend(unlike);
     if jars.len() > 1 || configured.len() > 1 {
         return Err(Failure::usage(format!(
@@ -198,7 +194,7 @@ pub fn several_jars(
     context: &Context,
 ) -> Result<(Option<String>, Vec<String>), Failure> {
     for jar in configuration.get(&options::PIPELINE_JARS).map_err(bad_value)?.unwrap_or_default() {
-        if !jars.contains(&jar) {
+        if !jars.iter().any(|known| place(known, context) == place(&jar, context)) {
             jars.push(jar);
         }
     }
@@ -208,6 +204,11 @@ pub fn several_jars(
         configuration.set(options::PIPELINE_JARS.key, urls.join(";"), origin);
     }
     Ok(if jars.len() > 1 { (None, jars) } else { (jars.pop(), Vec::new()) })
+}
+
+/// Where a jar is. A path, and the URL of the same file, are one jar.
+fn place(jar: &str, context: &Context) -> PathBuf {
+    if is_remote(jar) { PathBuf::from(jar) } else { context.path(without_scheme(jar)) }
 }
 
 /// The URL of a jar, for Flink.

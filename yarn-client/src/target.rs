@@ -168,7 +168,7 @@ fn named_session(configuration: &Configuration, kind: Option<&str>, has_address:
 }
 
 /// Whether the command line sets an option.
-fn is_said<T>(configuration: &Configuration, option: &Opt<T>) -> bool {
+pub fn is_said<T>(configuration: &Configuration, option: &Opt<T>) -> bool {
     matches!(configuration.origin(option), Origin::Flag(_) | Origin::Dynamic)
 }
 

@@ -66,15 +66,15 @@ def split_configuration(configuration: Mapping[str, Any]) -> tuple[dict[str, str
 
 
 def submission_name(
-    dag_id: str, task_id: str, run_id: str, map_index: int = -1, first_try: int = 1, namespace: str = ""
+    dag_id: str, task_id: str, run_id: str, map_index: int = -1, max_tries: int = 0, namespace: str = ""
 ) -> str:
     """The name by which a retry finds what an earlier try of the same task instance has started.
 
-    `first_try` is the number of the first try since the task was cleared: whoever clears a task wants it to
-    be done again, so a cleared task has another name. Of the ids only a part can be read in the name; the
+    `max_tries` is how many tries Airflow grants the task instance, which changes when the task is cleared:
+    whoever clears a task wants it to be done again, so a cleared task has another name. Of the ids only a part can be read in the name; the
     hash at its end stands for all of them.
     """
-    parts = (namespace, dag_id, task_id, run_id, str(map_index), str(first_try))
+    parts = (namespace, dag_id, task_id, run_id, str(map_index), str(max_tries))
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
     readable = [re.sub(r"[^a-z0-9_.]+", "-", part.lower()).strip("-.")[:28] for part in (dag_id, task_id)]
     return "-".join([part for part in readable if part] + [digest])

@@ -69,12 +69,21 @@ class _Deployment(BaseOperator):
         if self.submission:
             return command.check_submission(self.submission)
         ti = context["ti"]
-        # A task that is cleared is done again. It then has so many tries more than its retries.
+        # A task that is cleared is done again, and only then Airflow changes the number of its tries.
         tries = getattr(ti, "max_tries", None)
-        first_try = tries - (self.retries or 0) + 1 if isinstance(tries, int) else 1
         return command.submission_name(
-            ti.dag_id, ti.task_id, ti.run_id, getattr(ti, "map_index", -1), first_try, self.hook.settings.namespace
+            ti.dag_id,
+            ti.task_id,
+            ti.run_id,
+            getattr(ti, "map_index", -1),
+            tries if isinstance(tries, int) else 0,
+            self.hook.settings.namespace,
         )
+
+    def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
+        """Airflow stores the fields right after this, so it has to know by then what it must not show."""
+        super().render_template_fields(context, jinja_env)
+        self._configurations()
 
     def _configurations(self) -> tuple[dict[str, str], dict[str, str]]:
         """The settings for the command line, and the secret ones."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from . import command
-from ._compat import AirflowFailException, BaseSensorOperator, PokeReturnValue, conf
+from ._compat import AirflowException, AirflowFailException, BaseSensorOperator, PokeReturnValue, conf
 from .hook import HeddleHook
 from .operators import seconds
 from .triggers import HeddleTrigger
@@ -81,7 +81,9 @@ class HeddleApplicationSensor(BaseSensorOperator):
     def execute_complete(self, context: Any, event: Mapping[str, Any] | None = None) -> str:
         """Goes on when the trigger has fired."""
         if not event or not event["reached"]:
-            raise AirflowFailException(event["text"] if event else "the trigger has ended without an event")
+            if not event or event.get("state") == "unknown":
+                raise AirflowException(event["text"] if event else "the trigger has ended without an event")
+            raise AirflowFailException(event["text"])
         return event["state"]
 
     def _look(self) -> Result | None:
@@ -94,7 +96,8 @@ class HeddleApplicationSensor(BaseSensorOperator):
         before = self._watch.told
         result = self._watch.step(HeddleHook(self.conn_id, self.env).ask(self._watch.words()), time.monotonic())
         if result is not None and not result.reached:
-            raise AirflowFailException(result.text)
+            # Whoever cannot be asked now may answer at the next try.
+            raise (AirflowException if result.state == "unknown" else AirflowFailException)(result.text)
         if self._watch.told != before:
             self.log.info("%s", self._watch.told)
         return result

@@ -12,7 +12,7 @@ mod plan;
 use std::sync::Arc;
 
 use flink_model::config::Configuration;
-use flink_model::options::{EXECUTION_ATTACHED, EXECUTION_TARGET};
+use flink_model::options::{EXECUTION_ATTACHED, EXECUTION_TARGET, SESSION};
 use flink_model::release::Release;
 use serde_json::json;
 use yarn_client::configuration::text;
@@ -24,7 +24,7 @@ use yarn_client::report::Report;
 use yarn_client::run::ClientWords;
 use yarn_client::setup::Setup;
 use yarn_client::timing::Timing;
-use yarn_client::{client_run, run as client, setup};
+use yarn_client::{client_run, run as client, setup, target};
 
 use super::cluster_query::query_cluster;
 use super::console::{Console, warn};
@@ -99,7 +99,7 @@ impl Target {
             Some("yarn-application") => Self::Application,
             Some("yarn-per-job") if !named => Self::PerJob,
             // This is the option `-m yarn-cluster` of older releases, which counts only if no target is set.
-            None if on_yarn && !named => Self::PerJob,
+            None if on_yarn && !named && !target::is_said(configuration, &SESSION) => Self::PerJob,
             _ => Self::Existing,
         }
     }
@@ -108,6 +108,7 @@ impl Target {
     fn of_script(options: &RunOptions, configuration: &Configuration) -> Self {
         let asked = text(configuration, &EXECUTION_TARGET).is_some()
             || configuration.text("yarn.application.id").is_some()
+            || text(configuration, &SESSION).is_some()
             || options.cluster.job_manager.is_some();
         if asked { Self::of(options, configuration) } else { Self::Application }
     }

@@ -2,6 +2,8 @@
 //! was missing. Flink prints that, and ends with 0.
 
 use std::io::{PipeWriter, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -20,6 +22,8 @@ const KEPT: usize = 1 << 10;
 #[derive(Debug)]
 pub(super) struct Overheard {
     lacks_hadoop: oneshot::Receiver<bool>,
+    /// Whether a piece is being written. Whoever reads it may take any time.
+    writing: Arc<AtomicBool>,
 }
 
 impl Overheard {
@@ -29,26 +33,37 @@ impl Overheard {
         let (reader, writer) = std::io::pipe()
             .map_err(|e| Failure::because("cannot make a pipe for the output of Flink's SQL client", e))?;
         let (tell, lacks_hadoop) = oneshot::channel();
+        let writing = Arc::new(AtomicBool::new(false));
+        let writes = Arc::clone(&writing);
         std::thread::spawn(move || {
             // If nobody waits for the answer, the command was given up.
-            let _ = tell.send(pass_on(reader, std::io::stdout()));
+            let _ = tell.send(pass_on(reader, std::io::stdout(), &writes));
         });
-        Ok((Self { lacks_hadoop }, writer))
+        Ok((Self { lacks_hadoop, writing }, writer))
     }
 
     /// Whether the program has said that a class of Hadoop is missing. It must have ended.
-    pub(super) async fn lacks_hadoop(self) -> bool {
-        matches!(timeout(DRAIN, self.lacks_hadoop).await, Ok(Ok(true)))
+    pub(super) async fn lacks_hadoop(mut self) -> bool {
+        loop {
+            match timeout(DRAIN, &mut self.lacks_hadoop).await {
+                Ok(told) => return told.unwrap_or(false),
+                Err(_) if self.writing.load(Ordering::Acquire) => {}
+                Err(_) => return false,
+            }
+        }
     }
 }
 
 /// Passes everything on at once. When nobody reads it any more, the pipe is closed, so that the program
 /// notices it, too.
-fn pass_on(mut from: impl Read, mut to: impl Write) -> bool {
+fn pass_on(mut from: impl Read, mut to: impl Write, writing: &AtomicBool) -> bool {
     let (mut piece, mut seen, mut found) = (vec![0; 16 << 10], Vec::new(), false);
     while let Ok(length @ 1..) = from.read(&mut piece) {
         let new = piece.get(..length).unwrap_or_default();
-        if to.write_all(new).and_then(|()| to.flush()).is_err() {
+        writing.store(true, Ordering::Release);
+        let written = to.write_all(new).and_then(|()| to.flush());
+        writing.store(false, Ordering::Release);
+        if written.is_err() {
             break;
         }
         seen.extend_from_slice(new);
@@ -80,11 +95,11 @@ mod tests {
             java.lang.ClassNotFoundException: org.apache.hadoop.conf.Configuration\n\nShutting down the session...\ndone.\n";
         for size in [1, 7, 64, 10_000] {
             let mut passed = Vec::new();
-            assert!(pass_on(InPieces(said.as_bytes(), size), &mut passed), "{size}");
+            assert!(pass_on(InPieces(said.as_bytes(), size), &mut passed, &AtomicBool::default()), "{size}");
             assert_eq!(String::from_utf8(passed).unwrap(), said);
         }
         let other = said.replace("org.apache.hadoop.conf", "com.example");
-        assert!(!pass_on(InPieces(other.as_bytes(), 64), Vec::new()));
+        assert!(!pass_on(InPieces(other.as_bytes(), 64), Vec::new(), &AtomicBool::default()));
     }
 
     #[tokio::test]

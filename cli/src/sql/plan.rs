@@ -260,7 +260,9 @@ fn nobody() -> Failure {
     Failure::new(NO_SESSION)
         .of_class(CauseClass::NotFound)
         .hint("`yarn-session.sh -d` starts one; -Dyarn.application.id=application_… names one that runs")
-        .hint(format!("SET 'execution.target' = '{PER_JOB}' gives each job a cluster of its own"))
+        .hint(format!(
+            "with Hadoop's classes, SET 'execution.target' = '{PER_JOB}' gives each job a cluster of its own"
+        ))
         .hint("-Dexecution.target=remote leads to the JobManager that rest.address names")
 }
 
@@ -275,7 +277,9 @@ fn needs_hadoop(tool: Tool, target: &str, by: &str) -> Failure {
 /// The target on YARN that a script on this machine sets, if it sets one.
 fn yarn_target(context: &Context, script: &OsStr) -> Option<&'static str> {
     let script = script.to_str().filter(|script| !is_remote(script))?;
-    let text = std::fs::read_to_string(context.path(without_scheme(script))).unwrap_or_default();
+    // A pipe can be opened only once, and Flink's program has to open it.
+    let path = Some(context.path(without_scheme(script))).filter(|path| path.is_file())?;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
     let settings = sql_script::settings(&text);
     let mut targets = settings.iter().filter(|set| set.key == options::EXECUTION_TARGET.key);
     targets

@@ -133,7 +133,11 @@ pub(super) fn change(
         let done = match (change, entry) {
             (Change::Kept, _) => Ok(()),
             (_, Some(entry)) => replace(&path, entry),
-            (_, None) => fs::remove_file(&path),
+            // It may be what an interrupted command has left, which a step before has used up.
+            (_, None) => match fs::remove_file(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                done => done,
+            },
         };
         done.map_err(|e| {
             Failure::because(format!("cannot change {}", path.display()), e)

@@ -65,6 +65,19 @@ fn plain(path: &str) -> &str {
     path.trim_start_matches("./").trim_end_matches('/')
 }
 
+/// The path to which a link in this directory leads, without `.` and `..`.
+fn joined(directory: &str, to: &str) -> String {
+    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+    for part in to.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 /// The directory and the name of an interpreter: `bin/python3`, or the same one directory deeper.
 fn in_bin(path: &str) -> Option<(&str, &str)> {
     let (directory, name) = path.rsplit_once('/')?;
@@ -123,7 +136,7 @@ impl Seen {
             match self.interpreters.get(&at) {
                 Some(Content::File(head)) => return Target::Program(head),
                 Some(Content::Link(to)) if to.starts_with('/') => return Target::Outside(to),
-                Some(Content::Link(to)) => at = format!("{bin}/{}", to.trim_start_matches("./")),
+                Some(Content::Link(to)) => at = joined(bin, to),
                 None => return Target::Missing,
             }
         }

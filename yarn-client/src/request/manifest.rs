@@ -10,7 +10,7 @@ use super::value::{Request, RequestedProgram};
 use crate::context::Context;
 use crate::deploy::{ClientProgram, ClusterManifest, Program, Purpose};
 use crate::error::Failure;
-use crate::jar::only_jar;
+use crate::jar::{only_jar, several_jars};
 use crate::setup::Setup;
 
 /// The key with the further jars of a program.
@@ -86,8 +86,12 @@ fn of_application(
     let class = asked.main_class.as_deref();
     let python = class.is_some_and(|class| PYTHON.contains(&class));
     let jars: Vec<String> = asked.jar.iter().cloned().collect();
-    // As in Flink's client, a program in Python has none of its own: `pipeline.jars` are further ones.
-    let jar = if python { jars.into_iter().next() } else { only_jar(jars, configuration, context)? };
+    // As in Flink's client, `main()` of Python programs and SQL scripts is in none of the jars.
+    let (jar, libraries) = if python || class == Some(SQL) {
+        several_jars(jars, configuration, context)?
+    } else {
+        (only_jar(jars, configuration, context)?, Vec::new())
+    };
     if jar.is_none() && class.is_none() {
         return Err(Failure::new("the request names neither the jar nor the class of its program"));
     }
@@ -105,6 +109,7 @@ fn of_application(
     };
     Ok(Program {
         jar,
+        libraries,
         main_class: asked.main_class.clone(),
         args: asked.args.clone(),
         opt_jars: opt_jar.into_iter().map(str::to_owned).collect(),

@@ -109,6 +109,8 @@ fn closed(directory: &Path) -> Result<(), Failure> {
 }
 
 fn not_private(path: &Path, distrust: &Distrust) -> Failure {
+    // The directory is often that of a tool's temporary files, of which Flink's client asks nothing.
     Failure::new(format!("the request is not carried out: {} is not private: {distrust}", path.display()))
         .hint(PRIVATE)
+        .unsupported()
 }

@@ -282,7 +282,8 @@ fn programs_that_need_a_jar_of_opt() {
     }
     machine.configure(&[("pipeline.jars", "file:/w/a.jar;file:/w/b.jar")]);
     let python = json!({"program": {"mainClass": "org.apache.flink.client.python.PythonDriver"}});
-    assert!(machine.wanted("application", python).is_ok(), "they are further jars");
+    let Purpose::Application { program } = machine.manifest("application", python).purpose else { panic!() };
+    assert_eq!((program.jar, program.libraries.len()), (None, 2), "they are further jars");
 }
 
 #[test]

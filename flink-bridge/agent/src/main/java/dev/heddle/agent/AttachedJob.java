@@ -100,11 +100,13 @@ final class AttachedJob implements BiFunction<Object, Object, Object> {
     private Object fetch() throws Exception {
         long silentSince = 0;
         while (true) {
+            long begun = System.nanoTime() / 1_000_000;
             try {
                 return fetchOnce();
             } catch (ExecutionException e) {
                 long now = System.nanoTime() / 1_000_000;
-                silentSince = silentSince == 0 ? now : silentSince;
+                // A call that lasted for so long had somebody at the other end.
+                silentSince = silentSince == 0 || now - begun > PATIENCE / 2 ? now : silentSince;
                 // Without heddle nobody expects the cluster to come back.
                 if (!process.isAlive() || now - silentSince > PATIENCE) {
                     throw e.getCause() instanceof Exception ? (Exception) e.getCause() : e;

@@ -81,7 +81,7 @@ final class Deployment {
         PrivateDirectory directory;
         try {
             directory = PrivateDirectory.make();
-        } catch (IOException e) {
+        } catch (IOException | SecurityException e) {
             throw unprepared(e);
         }
         HeddleProcess process = null;
@@ -106,7 +106,7 @@ final class Deployment {
         }
     }
 
-    private static Left unprepared(IOException e) {
+    private static Left unprepared(Exception e) {
         return new Left("heddle cannot be started: " + e);
     }
 
@@ -171,12 +171,18 @@ final class Deployment {
     /** Nobody learns of the cluster, so it is not to stay. */
     private void undo(HeddleProcess process, Object id) {
         process.finish(1);
+        // Hadoop's client does not answer a thread that is interrupted.
+        boolean interrupted = Thread.interrupted();
         try {
             if (id != null) {
                 descriptor.kill(id);
             }
         } catch (Exception | LinkageError e) {
             log.warn("The application " + id + " cannot be killed: " + e);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 

@@ -52,8 +52,16 @@ final class HeddleProcess {
     static HeddleProcess start(ProcessBuilder builder, PrivateDirectory directory, HostLog log) throws IOException {
         HeddleProcess started = new HeddleProcess(builder.start(), directory, log);
         RUNNING.add(started);
-        daemon("heddle-answer", started::readAnswer);
-        started.logReader = daemon("heddle-log", started::readLog);
+        try {
+            daemon("heddle-answer", started::readAnswer);
+            started.logReader = daemon("heddle-log", started::readLog);
+        } catch (Throwable e) {
+            // Without its threads nobody would notice its end.
+            RUNNING.remove(started);
+            started.closeInput();
+            started.process.destroy();
+            throw e;
+        }
         return started;
     }
 
@@ -124,8 +132,8 @@ final class HeddleProcess {
                 process.destroyForcibly();
             }
         } catch (InterruptedException e) {
+            // It has been told to undo what it has begun, and does so without anybody who waits for it.
             interrupted = true;
-            process.destroyForcibly();
         }
         if (interrupted) {
             Thread.currentThread().interrupt();

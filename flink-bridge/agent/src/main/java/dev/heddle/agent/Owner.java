@@ -57,6 +57,9 @@ final class Owner {
         Object user = Reflect.callStatic(users, "getCurrentUser");
         Object real = Reflect.call(user, "getRealUser");
         Object login = Reflect.callStatic(users, "getLoginUser");
+        // With HADOOP_PROXY_USER the login itself acts for somebody.
+        Object acts = Reflect.call(login, "getRealUser");
+        login = acts == null ? login : acts;
         return new Owner(
                 (String) Reflect.call(user, "getUserName"),
                 real == null ? null : (String) Reflect.call(real, "getUserName"),
@@ -85,15 +88,20 @@ final class Owner {
      * Checks that another process can log in as this user.
      *
      * @param configured whether the descriptor's configuration names a keytab
+     * @param principal the principal that it names; null if it names none
      * @throws Left if only this process can
      */
-    void check(boolean configured) throws Left {
+    void check(boolean configured, String principal) throws Left {
         if (!secured) {
             return;
         }
         String base = real == null ? user : real;
         if (!base.equals(login)) {
             throw new Left(base + " is logged in inside this process, beside its own login as " + login);
+        }
+        if (principal != null && !principal.equals(base) && !base.startsWith(principal + "@")) {
+            throw new Left("this process has logged in as " + base + ", and Flink's configuration names the principal "
+                    + principal + " (security.kerberos.login.principal), as whom heddle would deploy");
         }
         if (fromKeytab && !configured) {
             throw new Left("this process has logged in as " + login + " from a keytab that Flink's configuration does not name"

@@ -108,6 +108,10 @@ final class PerJobExecutor {
             } catch (Left e) {
                 throw new IllegalStateException(
                         "this release of Flink has no " + TARGET + " of its own, and heddle does not deploy it: " + e.getMessage(), e);
+            } catch (Exception e) {
+                // As in Flink 1.x, where the descriptor's own method wraps it.
+                Class<?> type = Class.forName("org.apache.flink.client.deployment.ClusterDeploymentException", true, loader);
+                throw (Exception) Reflect.make(type, "Could not deploy Yarn job cluster.", e);
             }
             Object job = Reflect.call(graph, "getJobID");
             HostLog.of(loader).info("Job has been submitted with JobID " + job);

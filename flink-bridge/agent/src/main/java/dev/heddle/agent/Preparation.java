@@ -32,8 +32,10 @@ final class Preparation {
                         settings.get("$internal.deployment.config-dir"),
                         descriptor.shipFiles(),
                         System.getenv());
-        // The second one is the name that the key had before.
-        owner.check(settings.containsKey("security.kerberos.login.keytab") || settings.containsKey("security.keytab"));
+        // The second ones are the names that the keys had before.
+        owner.check(
+                settings.containsKey("security.kerberos.login.keytab") || settings.containsKey("security.keytab"),
+                settings.getOrDefault("security.kerberos.login.principal", settings.get("security.principal")));
     }
 
     /**

@@ -29,7 +29,8 @@ final class PrivateDirectory {
     /** Makes a new directory, where the JVM has its temporary files. */
     static PrivateDirectory make() throws IOException {
         return new PrivateDirectory(
-                Files.createTempDirectory(Paths.get(System.getProperty("java.io.tmpdir")), "heddle-agent-", OWNERS_DIRECTORY));
+                Files.createTempDirectory(
+                        Paths.get(System.getProperty("java.io.tmpdir")).toAbsolutePath(), "heddle-agent-", OWNERS_DIRECTORY));
     }
 
     /** Makes a directory inside this one. */

@@ -49,7 +49,7 @@ class RequestTest {
         Owner plain = new Owner("alice", null, "root", false, false);
         assertNull(plain.proxyUser());
         assertEquals("alice", plain.hadoopUser());
-        plain.check(false);
+        plain.check(false, "other@R");
 
         Owner acted = new Owner("alice", "gateway", "gateway", false, false);
         assertEquals("alice", acted.proxyUser());
@@ -61,12 +61,14 @@ class RequestTest {
         Owner acted = new Owner("alice", "gateway@R", "gateway@R", true, false);
         assertEquals("alice", acted.proxyUser());
         assertNull(acted.hadoopUser());
-        acted.check(false);
+        acted.check(false, null);
 
         Owner keytab = new Owner("gateway@R", null, "gateway@R", true, true);
-        keytab.check(true);
-        assertTrue(assertThrows(Left.class, () -> keytab.check(false)).getMessage().contains("keytab"));
+        keytab.check(true, "gateway@R");
+        keytab.check(true, "gateway");
+        assertTrue(assertThrows(Left.class, () -> keytab.check(true, "etl@R")).getMessage().contains("etl@R"));
+        assertTrue(assertThrows(Left.class, () -> keytab.check(false, null)).getMessage().contains("keytab"));
         Owner inside = new Owner("bob@R", null, "gateway@R", true, false);
-        assertTrue(assertThrows(Left.class, () -> inside.check(true)).getMessage().contains("bob@R"));
+        assertTrue(assertThrows(Left.class, () -> inside.check(true, null)).getMessage().contains("bob@R"));
     }
 }

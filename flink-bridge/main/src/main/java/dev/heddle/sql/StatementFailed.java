@@ -1,7 +1,10 @@
 package dev.heddle.sql;
 
+import java.util.regex.Pattern;
+
 /** A statement of a script is wrong or has failed. The message is one line, with the place of the statement. */
 final class StatementFailed extends RuntimeException {
+    private static final Pattern QUOTED_TOKEN = Pattern.compile("Encountered \"?\\\\?'.*?'\"?(?= at line)");
     private static final long serialVersionUID = 1L;
 
     /** What Flink says if, with high availability, an application starts a second job. */
@@ -23,7 +26,10 @@ final class StatementFailed extends RuntimeException {
         return "line " + piece.line + ", " + piece.shown() + ": " + why;
     }
 
-    /** The innermost cause on one line: Flink's outer exceptions say only that a statement has failed. */
+    /**
+     * The innermost cause on one line: Flink's outer exceptions say only that a statement has failed. Where
+     * Flink's parser repeats a quoted text at which it stopped, that is left out, as it may be a password.
+     */
     private static String reason(Throwable thrown) {
         Throwable inner = thrown;
         while (inner.getCause() != null) {
@@ -31,7 +37,7 @@ final class StatementFailed extends RuntimeException {
         }
         String said = inner.getMessage();
         String name = inner.getClass().getSimpleName();
-        return said == null || said.isEmpty() ? name : name + ": " + said.split("\\R", 2)[0];
+        return said == null || said.isEmpty() ? name : name + ": " + QUOTED_TOKEN.matcher(said.split("\\R", 2)[0]).replaceFirst("Encountered '...'");
     }
 
     private static String advice(Piece piece, Throwable thrown) {

@@ -22,7 +22,8 @@ final class Step {
         QUIT
     }
 
-    private static final String QUOTED = "'((?:[^']|'')*)'";
+    /** Possessive, because otherwise each character takes a frame of the stack. */
+    private static final String QUOTED = "'((?:[^']++|'')*+)'";
     private static final Pattern SET =
             Pattern.compile(
                     "SET(?:\\s+(?:" + QUOTED + "|([^\\s'=]+))\\s*=\\s*(?:" + QUOTED + "|(\\S+)))?",
