@@ -71,8 +71,8 @@ def submission_name(
     """The name by which a retry finds what an earlier try of the same task instance has started.
 
     `max_tries` is how many tries Airflow grants the task instance, which changes when the task is cleared:
-    whoever clears a task wants it to be done again, so a cleared task has another name. Of the ids only a part can be read in the name; the
-    hash at its end stands for all of them.
+    whoever clears a task wants it to be done again, so a cleared task has another name. Of the ids only a
+    part can be read in the name; the hash at its end stands for all of them.
     """
     parts = (namespace, dag_id, task_id, run_id, str(map_index), str(max_tries))
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
