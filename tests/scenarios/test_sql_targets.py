@@ -76,6 +76,7 @@ def per_job_script(work):
 
 
 @pytest.mark.reference(extended=True)
+@pytest.mark.extended
 def test_a_script_whose_jobs_have_clusters_of_their_own(work, sql_flink):
     client = client_of(work, sql_flink)
     result = client.run("sql-client.sh", "-f", per_job_script(work), seconds=SECONDS).ok()
@@ -83,6 +84,7 @@ def test_a_script_whose_jobs_have_clusters_of_their_own(work, sql_flink):
 
 
 @pytest.mark.heddle_only("2.x has no clusters for one job")
+@pytest.mark.extended
 def test_such_a_script_with_flink_2(work, newer_sql_flink):
     client = client_of(work, newer_sql_flink)
     result = client.run("sql-client.sh", "-f", per_job_script(work), seconds=SECONDS).ok()
