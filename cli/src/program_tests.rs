@@ -154,7 +154,7 @@ fn python_files_go_along() {
     conf.set_dynamic("pipeline.jars", "/j/a.jar");
     let release = "1.20.1".parse().unwrap();
     let program = application(&options, release, &mut conf, &context(dir.path()), None).unwrap();
-    assert_eq!(program.main_class.as_deref(), Some(crate::python::PYTHON_DRIVER));
+    assert_eq!(program.main_class.as_deref(), Some(yarn_client::python_env::DRIVER));
     assert_eq!(program.args, ["--python", "job.py", "--in", "a"]);
     assert_eq!(conf.text("python.files").as_deref(), Some("lib,hdfs:///x.py"));
     assert_eq!(conf.text("python.archives").as_deref(), Some("venv.zip#env,shipped/data.zip"));

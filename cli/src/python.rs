@@ -21,8 +21,6 @@ use yarn_client::run::ClientWords;
 use super::options::RunOptions;
 use super::shipped_files::ShippedFiles;
 
-/// The main class with which Flink runs a Python program, in its client and in the JobManager.
-pub(crate) const PYTHON_DRIVER: &str = "org.apache.flink.client.python.PythonDriver";
 /// Flink's keys for the interpreters of functions and of `main()`.
 const EXECUTABLE: &str = "python.executable";
 const CLIENT_EXECUTABLE: &str = "python.client.executable";
@@ -55,9 +53,9 @@ pub(crate) fn program(
     let (jar, mut libraries) = jar::several_jars(Vec::new(), configuration, context)?;
     libraries.extend(jar);
     Ok(Program {
-        main_class: Some(PYTHON_DRIVER.to_owned()),
+        main_class: Some(python_env::DRIVER.to_owned()),
         args,
-        opt_jars: vec!["flink-python".to_owned()],
+        opt_jars: vec![python_env::OPT_JAR.to_owned()],
         libraries,
         ..Program::default()
     })

@@ -297,17 +297,25 @@ mod tests {
         }
     }
 
+    /// What `of` makes of a command line with these settings.
+    fn asked(
+        of: fn(&RunOptions, &Configuration) -> Target,
+        job_manager: Option<&str>,
+        settings: &[(&str, &str)],
+    ) -> Target {
+        let cluster =
+            ClusterOptions { job_manager: job_manager.map(str::to_owned), ..ClusterOptions::default() };
+        let mut configuration = Configuration::default();
+        for (key, value) in settings {
+            configuration.set_dynamic(*key, *value);
+        }
+        of(&RunOptions { cluster, ..RunOptions::default() }, &configuration)
+    }
+
     #[test]
     fn targets() {
-        let of = |job_manager: Option<&str>, settings: &[(&str, &str)]| {
-            let cluster =
-                ClusterOptions { job_manager: job_manager.map(str::to_owned), ..ClusterOptions::default() };
-            let mut configuration = Configuration::default();
-            for (key, value) in settings {
-                configuration.set_dynamic(*key, *value);
-            }
-            Target::of(&RunOptions { cluster, ..RunOptions::default() }, &configuration)
-        };
+        let of =
+            |job_manager: Option<&str>, settings: &[(&str, &str)]| asked(Target::of, job_manager, settings);
         let id = ("yarn.application.id", "application_1_1");
         assert_eq!(of(None, &[]), Target::Existing);
         assert_eq!(of(Some("yarn-cluster"), &[]), Target::PerJob);
@@ -321,13 +329,7 @@ mod tests {
     #[test]
     fn a_script_is_an_application_unless_something_else_is_asked_for() {
         let of = |job_manager: Option<&str>, settings: &[(&str, &str)]| {
-            let cluster =
-                ClusterOptions { job_manager: job_manager.map(str::to_owned), ..ClusterOptions::default() };
-            let mut configuration = Configuration::default();
-            for (key, value) in settings {
-                configuration.set_dynamic(*key, *value);
-            }
-            Target::of_script(&RunOptions { cluster, ..RunOptions::default() }, &configuration)
+            asked(Target::of_script, job_manager, settings)
         };
         assert_eq!(of(None, &[]), Target::Application);
         assert_eq!(of(None, &[("execution.target", "yarn-session")]), Target::Existing);

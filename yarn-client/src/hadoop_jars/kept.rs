@@ -2,14 +2,12 @@
 //! copies are those of [`crate::fetch`]; what is remembered is a file `<cache>/hadoop-jars/<key>.json`, whose
 //! key is a hash of what was looked for.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use artifact_store::{Content, Hashes};
 use flink_model::class_data::fingerprint;
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -52,12 +50,7 @@ impl Kept {
 
     /// Remembers it. Other processes read either the old file or the new one.
     pub(super) fn write(&self, file: &Path) -> std::io::Result<()> {
-        let directory = file.parent().unwrap_or(Path::new("."));
-        ownership::make_directory(directory)?;
-        let mut copy = NamedTempFile::new_in(directory)?;
-        copy.write_all(&serde_json::to_vec(self)?)?;
-        copy.persist(file).map_err(|e| e.error)?;
-        Ok(())
+        ownership::write_json(file, self)
     }
 
     /// Whether it need not be looked for again at this time, in ms since 1970.

@@ -11,11 +11,13 @@ mod status;
 mod way;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::{Access, Mode, OFlags};
+use serde::Serialize;
+use tempfile::NamedTempFile;
 
 pub(crate) use status::Distrust;
 use status::{EVERYBODY_WRITES, GROUP_WRITES, Kind, Me, Reason, Status, judge, judge_closed};
@@ -127,6 +129,17 @@ fn close_to_group(path: &Path, me: &Me) {
 pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     check_made(path)
+}
+
+/// Writes a value as JSON to a file in a directory of the user alone. Other processes read either the old
+/// file or the new one.
+pub(crate) fn write_json(file: &Path, value: &impl Serialize) -> io::Result<()> {
+    let directory = file.parent().unwrap_or(Path::new("."));
+    make_directory(directory)?;
+    let mut new = NamedTempFile::new_in(directory)?;
+    new.write_all(&serde_json::to_vec(value)?)?;
+    new.persist(file).map_err(|e| e.error)?;
+    Ok(())
 }
 
 /// Whether [`make_directory`] would succeed, and files could be made in the directory. It makes nothing, so a

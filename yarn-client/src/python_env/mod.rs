@@ -7,10 +7,9 @@ mod pack;
 mod tar;
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use flate2::read::MultiGzDecoder;
 use flink_model::release::Release;
@@ -20,13 +19,17 @@ use zip::ZipArchive;
 
 use crate::context::Context;
 use crate::error::Failure;
-use crate::fetch::{UNUSED, entries};
+use crate::fetch::{UNUSED, entries, touch};
 use crate::ownership;
 use crate::paths::{is_remote, without_scheme};
 use crate::report::Report;
 use look::{Content, Fit, HEAD, Seen};
 use tar::Kind;
 
+/// The main class with which Flink runs a Python program, in its client and in the JobManager.
+pub const DRIVER: &str = "org.apache.flink.client.python.PythonDriver";
+/// The beginning of the name of the jar in Flink's directory `opt` that has this class.
+pub const OPT_JAR: &str = "flink-python";
 /// The name of the environment where Flink unpacks it.
 pub const NAME: &str = "heddle-python";
 
@@ -190,20 +193,11 @@ fn seen_in_archive(path: &Path, format: Format, context: &Context) -> io::Result
         !seen.is_enough()
     })?;
     if let (Some(cache), Some(note)) = (cache, note)
-        && let Err(error) = remember(&note, &seen)
+        && let Err(error) = ownership::write_json(&note, &seen)
     {
         tracing::debug!(%error, cache = %cache.display(), "what an archive holds is not remembered");
     }
     Ok(seen)
-}
-
-fn remember(note: &Path, seen: &Seen) -> io::Result<()> {
-    let directory = note.parent().unwrap_or(Path::new("."));
-    ownership::make_directory(directory)?;
-    let mut file = NamedTempFile::new_in(directory)?;
-    file.write_all(&serde_json::to_vec(seen)?)?;
-    file.persist(note).map_err(|e| e.error)?;
-    Ok(())
 }
 
 /// Calls `visit` with each path of an archive, until it returns false, and with the content of the files that
@@ -287,10 +281,7 @@ fn packed(
         make().map_err(|e| failed(e).hint("XDG_CACHE_HOME names another directory for it"))?;
     }
     // The time of the directory tells when its archive was last used.
-    let touched = File::open(&entry).and_then(|directory| directory.set_modified(SystemTime::now()));
-    if let Err(error) = touched {
-        tracing::debug!(%error, path = %entry.display(), "use not noted");
-    }
+    touch(&entry);
     for old in entries(&root, UNUSED).into_iter().filter(|old| old.path != entry) {
         old.remove();
     }

@@ -11,13 +11,13 @@ use crate::context::Context;
 use crate::deploy::{ClientProgram, ClusterManifest, Program, Purpose};
 use crate::error::Failure;
 use crate::jar::{only_jar, several_jars};
+use crate::python_env;
 use crate::setup::Setup;
 
 /// The key with the further jars of a program.
 const CLASS_PATHS: &str = "pipeline.classpaths";
 /// The main classes of programs in Python, which need a jar of Flink's `opt`.
-const PYTHON: [&str; 2] =
-    ["org.apache.flink.client.python.PythonDriver", "org.apache.flink.client.python.PythonGatewayServer"];
+const PYTHON: [&str; 2] = [python_env::DRIVER, "org.apache.flink.client.python.PythonGatewayServer"];
 /// The main class of a SQL script, which needs another one.
 const SQL: &str = "org.apache.flink.table.runtime.application.SqlDriver";
 
@@ -103,7 +103,7 @@ fn of_application(
         set(configuration, CLASS_PATHS, listed(&asked.classpath));
     }
     let opt_jar = match class {
-        _ if python => Some("flink-python"),
+        _ if python => Some(python_env::OPT_JAR),
         Some(SQL) => Some("flink-sql-gateway"),
         _ => None,
     };
