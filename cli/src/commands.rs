@@ -239,6 +239,7 @@ async fn session(
     let mut configuration = setup.configuration.clone();
     settings.apply(&mut configuration);
     let properties = target::properties_file(&configuration, context);
+    properties::check(&properties)?;
     let manifest = session_manifest(options, &settings, &setup)?;
     let deployer = deployer(context, setup, timing);
     if options.deploy.dry_run {

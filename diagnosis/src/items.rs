@@ -292,10 +292,12 @@ const OUT_OF_MEMORY: [(&str, Exhausted); 7] = [
 
 /// The words with which HotSpot says that the system gives it no more memory: when it ends itself, when it
 /// cannot start, and to code that takes memory by itself.
-const NO_MEMORY: [&str; 3] = [
+const NO_MEMORY: [&str; 4] = [
     "There is insufficient memory for the Java Runtime Environment",
     "Could not reserve enough space for ",
     "OutOfMemoryError: Unable to allocate ",
+    // heddle-am's words for any of them.
+    "the system gave the JVM no more native memory",
 ];
 
 /// The kind of memory that ran out, if a text says so.

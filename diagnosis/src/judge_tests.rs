@@ -355,6 +355,17 @@ fn a_container_that_no_node_can_give_gets_smaller() {
     assert_eq!(rules_of(&judge(&both)), ["workers-too-large"]);
 }
 
+#[test]
+fn slots_that_did_not_come_in_time() {
+    for exception in
+        [SLOTS, "java.util.concurrent.TimeoutException: Pending slot request timed out in slot pool."]
+    {
+        let job = Job { state: "FAILED".into(), exception: exception.into(), ..Job::default() };
+        let facts = Facts { jobs: vec![seen(Source::JobManager, 1, job)], ..Facts::default() };
+        assert_eq!(rules_of(&judge(&facts)), ["slots-missing"], "{exception}");
+    }
+}
+
 const SLOTS: &str = "org.apache.flink.runtime.jobmanager.scheduler.NoResourceAvailableException: Could not acquire the minimum required resources.";
 
 // ---- programs

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use crate::facts::{AppState, Facts, Node, OpenAsk, Queue, Seen, Source, youngest};
 use crate::items::{Item, count};
 use crate::rule::{Shape, Subject};
-use crate::rules::{NO_RESOURCE, NO_SLOT, TOO_FEW_RESOURCES};
+use crate::rules::{NO_RESOURCE, NO_SLOT, SLOT_TIMEOUT, TOO_FEW_RESOURCES};
 
 /// Containers that are asked for and come within this time, in ms, are nothing to speak of.
 const PATIENCE: u64 = 10_000;
@@ -58,12 +58,13 @@ pub(crate) fn of(facts: &Facts) -> Vec<Item> {
 /// Whether a job has failed because it did not get its slots in time. Only then it matters what was asked for
 /// and given up.
 fn lacked_slots(facts: &Facts) -> bool {
+    const WORDS: [&str; 4] = [NO_RESOURCE, NO_SLOT, SLOT_TIMEOUT, TOO_FEW_RESOURCES];
     let jobs = facts.jobs.iter().map(|seen| seen.fact.exception.as_str());
     let told = facts.told.iter().map(|seen| seen.fact.text.as_str());
     let said = facts.outcomes.iter().map(|seen| seen.fact.diagnostics.as_str());
     let of_yarn = facts.applications.iter().map(|seen| seen.fact.diagnostics.as_str());
     let mut texts = jobs.chain(told).chain(said).chain(of_yarn);
-    texts.any(|text| [NO_RESOURCE, NO_SLOT, TOO_FEW_RESOURCES].iter().any(|words| text.contains(words)))
+    texts.any(|text| WORDS.iter().any(|words| text.contains(words)))
 }
 
 fn ask(seen: &Seen<OpenAsk>, facts: &Facts) -> Option<Item> {

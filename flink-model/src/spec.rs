@@ -65,6 +65,18 @@ pub enum ClusterMode {
     PerJob,
 }
 
+impl ClusterMode {
+    /// The value of `-t` and of `execution.target` for such a cluster.
+    #[must_use]
+    pub fn target(self) -> &'static str {
+        match self {
+            Self::Session => "yarn-session",
+            Self::Application => "yarn-application",
+            Self::PerJob => "yarn-per-job",
+        }
+    }
+}
+
 /// How to start the JVM of a JobManager or a TaskManager.
 ///
 /// `jvm_args` and `launcher` may have `<LOG_DIR>` and `{{VAR}}` in them; `java_home`, `class_path` and the

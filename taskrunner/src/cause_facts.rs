@@ -6,14 +6,6 @@ use diagnosis::facts::{ContainerEnd, Exhausted};
 use crate::cause::{ExitCause, JvmExit, KernelOom};
 use crate::control::OutOfMemory;
 
-/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, when it
-/// cannot start, and to code that takes memory by itself.
-const NO_MEMORY: [&str; 3] = [
-    "insufficient memory for the Java Runtime Environment",
-    "Could not reserve enough space for ",
-    "OutOfMemoryError: Unable to allocate ",
-];
-
 /// The fact about the end of a TaskManager's container. The container and its node are left empty, because a
 /// cause does not have them.
 pub fn container_end(cause: &ExitCause) -> ContainerEnd {
@@ -45,13 +37,9 @@ fn exhausted(jvm: &JvmExit) -> Option<Exhausted> {
         OutOfMemory::OomMetaspace => Exhausted::Metaspace,
         OutOfMemory::OomDirect => Exhausted::Direct,
         OutOfMemory::OomNativeThread => Exhausted::Threads,
-        // A JVM that cannot even start throws nothing. What is thrown is the same for an array that is larger
-        // than any heap, which is no want of native memory.
-        OutOfMemory::OomNone | OutOfMemory::OomOther => {
-            let mut lines = std::iter::once(&jvm.summary).chain(&jvm.last_lines);
-            let says = |line: &String| NO_MEMORY.iter().any(|words| line.contains(words));
-            return lines.any(says).then_some(Exhausted::Native);
-        }
+        OutOfMemory::OomNative => Exhausted::Native,
+        // For example an array that is larger than any heap.
+        OutOfMemory::OomNone | OutOfMemory::OomOther => return None,
         OutOfMemory::OomKernel if jvm.kernel == KernelOom::Host => Exhausted::Host,
         OutOfMemory::OomKernel => Exhausted::Cgroup,
     })

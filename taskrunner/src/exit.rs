@@ -143,10 +143,18 @@ const JAVA_OOM: &[(&str, OutOfMemory)] = &[
     ("GC overhead limit exceeded", OutOfMemory::OomGcOverhead),
 ];
 
+/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, when it
+/// cannot start, and to code that takes memory by itself.
+const NO_MEMORY: [&str; 3] = [
+    "insufficient memory for the Java Runtime Environment",
+    "Could not reserve enough space for ",
+    "OutOfMemoryError: Unable to allocate ",
+];
+
 /// The kind of memory that ran out, if a line says so.
 fn oom_of_line(line: &str) -> Option<OutOfMemory> {
-    if line.contains("There is insufficient memory for the Java Runtime Environment") {
-        return Some(OutOfMemory::OomOther);
+    if NO_MEMORY.iter().any(|words| line.contains(words)) {
+        return Some(OutOfMemory::OomNative);
     }
     let (before, rest) = line.split_once("OutOfMemoryError")?;
     // This is the name of the option -XX:+ExitOnOutOfMemoryError, which Flink's log contains, too.
@@ -270,8 +278,10 @@ mod tests {
             ("java.lang.OutOfMemoryError: Requested array size exceeds VM limit", OutOfMemory::OomOther),
             (
                 "# There is insufficient memory for the Java Runtime Environment to continue.",
-                OutOfMemory::OomOther,
+                OutOfMemory::OomNative,
             ),
+            ("Could not reserve enough space for 16777216KB object heap", OutOfMemory::OomNative),
+            ("java.lang.OutOfMemoryError: Unable to allocate 67108864 bytes", OutOfMemory::OomNative),
             (
                 "Exception: java.lang.OutOfMemoryError thrown from the UncaughtExceptionHandler",
                 OutOfMemory::OomOther,

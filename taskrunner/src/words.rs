@@ -98,6 +98,7 @@ fn exhausted(kind: OutOfMemory) -> &'static str {
         OutOfMemory::OomGcOverhead => {
             "nearly all time went into garbage collection (java.lang.OutOfMemoryError: GC overhead limit exceeded)"
         }
+        OutOfMemory::OomNative => "the system gave the JVM no more native memory",
         OutOfMemory::OomOther => "the JVM could not get memory",
         OutOfMemory::OomKernel => "the kernel's out-of-memory killer ended it",
     }

@@ -112,6 +112,7 @@ def test_a_link_in_the_distribution_needs_no_variable(client, tmp_path):
     assert client.run(made / "bin/flink", "--version", env=UNSET).ok().out == f"Version: {FLINK_VERSION}\n"
 
 
+@pytest.mark.extended
 def test_a_per_job_cluster(work, client, home, jar):
     target = ["-t", "yarn-per-job", *SMALL, f"-Dyarn.application.name={work.name}"]
     result = client.run(home / "bin/flink", "run", *target, "-c", "WordCount", jar, env=UNSET).ok()

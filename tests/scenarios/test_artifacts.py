@@ -142,7 +142,8 @@ def test_file_replication(work, client, jar, option, wanted):
 
 
 @pytest.mark.heddle_only("it uploads everything for every application")
-@pytest.mark.parametrize("mode", ["application", pytest.param("per_job", marks=pytest.mark.extended)])
+@pytest.mark.extended
+@pytest.mark.parametrize("mode", ["application", "per_job"])
 def test_a_second_deployment_uploads_nothing_that_was_seen(work, jar, mode):
     hdfs = work.cluster.hdfs
     store, base, options = own_places(work)
@@ -201,6 +202,7 @@ def test_further_class_paths(work, client, jar):
     assert told_by_task(work.cluster, result.application).one("resource-text") == "text beside the class"
 
 
+@pytest.mark.extended
 @pytest.mark.xdist_group("own-cluster")
 def test_staging_on_another_file_system(work, client, jar, own_cluster):
     """The files of the containers come from the HDFS of another cluster."""

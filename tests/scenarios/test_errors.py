@@ -170,6 +170,14 @@ def test_a_properties_file_that_is_no_use(work):
     check_refused(client.flink("list"), file)
 
 
+@pytest.mark.heddle_only("it deploys the session first, and kills it then")
+def test_a_place_for_the_properties_file_that_is_not_there(work):
+    client = work.client()
+    location = f"-Dyarn.properties-file.location={work.directory / 'gone'}"
+    check_refused(client.run("yarn-session.sh", "-d", "-nm", work.name, location), "yarn.properties-file.location", work.directory / "gone")
+    assert not work.cluster.yarn.by_name(work.name), "an application was submitted"
+
+
 # ---- servers that do not answer
 
 

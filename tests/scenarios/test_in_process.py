@@ -36,6 +36,8 @@ CASES = [
 # Of these the releases other than the usual one have each mode once, and a per-job cluster attached and
 # detached.
 FEW = [("factory", "session"), ("descriptor", "application"), ("descriptor", "per-job"), ("reflection", "per-job")]
+# The plain run has each mode once, on the usual release.
+PLAIN = [("factory", "session"), ("descriptor", "application"), ("reflection", "per-job")]
 
 
 def release_of(version):
@@ -79,7 +81,7 @@ def cases():
         usual = version == USUAL_FLINK
         for style, mode in CASES if usual else FEW:
             # One client after the other on a release; each is fetched once.
-            marks = [] if usual and (style, mode) in FEW else [pytest.mark.extended]
+            marks = [] if usual and (style, mode) in PLAIN else [pytest.mark.extended]
             marks += [] if usual else [pytest.mark.xdist_group(f"flink-{version}")]
             yield pytest.param(version, style, mode, id=f"{style}-{mode}-{version}", marks=marks)
 

@@ -191,7 +191,7 @@ def test_the_jobmanager_dies_under_an_attached_client(work, client, jar):
 
 
 @pytest.mark.heddle_only("its main() is over before there is a cluster")
-@pytest.mark.parametrize("seconds, code", [(0, 3), (8, 3), pytest.param(0, 0, marks=pytest.mark.extended)])
+@pytest.mark.parametrize("seconds, code", [(0, 3), *(pytest.param(*case, marks=pytest.mark.extended) for case in ((8, 3), (0, 0)))])
 def test_main_ends_without_a_job(work, client, jar, seconds, code):
     """Before YARN knows of the cluster nothing is left; from then on the final status is that of main()."""
     result = client.per_job(work.name, jar, "Exits", "--code", str(code), "--before", str(seconds))

@@ -209,6 +209,7 @@ def check_a_cluster_of_its_own(work, gateway, by):
     check_by(work, app["id"], by)
 
 
+@pytest.mark.extended
 @pytest.mark.reference(extended=True)
 @pytest.mark.slow("three sessions, and a cluster for one job")
 @pytest.mark.timeout(600)

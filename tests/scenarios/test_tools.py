@@ -267,7 +267,7 @@ def test_history_server(tool, jar):
 
         def address():
             logs = "".join(log.read_text() for log in (tool.directory / "logs").glob("*historyserver*.log"))
-            found = re.search(r"[Ll]istening at https?://[^\s:]+:(\d+)", logs)
+            found = re.search(r"[Ll]istening at (?:https?://)?[^\s:]+:(\d+)", logs)
             return f"http://127.0.0.1:{found[1]}" if found else None
 
         base = wait_for("the history server's address", address, 60)

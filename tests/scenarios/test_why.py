@@ -281,7 +281,8 @@ def test_slots_that_can_never_be_had(labelled, jar):
     options = ["-Dyarn.taskmanager.node-label=fast", "-Dslot.request.timeout=20000", "-Drestart-strategy.type=none"]
     session = client.session("-nm", labelled.name, *options)
     result = session.run(jar, "WordCount", seconds=LONG)
-    assert result.code != 0 and "NoResourceAvailableException" in result.text, result
+    # Flink notices it in either of two places.
+    assert result.code != 0 and re.search("NoResourceAvailableException|Pending slot request timed out", result.text), result
     rule, key = "workers-label-without-nodes", "yarn.taskmanager.node-label"
     wait_for("the cause", lambda: rule in findings(client, session.application), 60)
     # By now Flink has taken the request back, if its release does that.

@@ -140,7 +140,12 @@ pub fn failure(status: ExitStatus, errors: &str, log: &Path) -> Failure {
 /// Returns a hint for the most frequent causes.
 fn hint(innermost: &str) -> Option<&'static str> {
     let has = |word: &str| innermost.contains(word);
-    Some(if has("NoResourceAvailableException") || has("Could not acquire the minimum required resources") {
+    const NO_SLOTS: [&str; 3] = [
+        "NoResourceAvailableException",
+        "Could not acquire the minimum required resources",
+        "Pending slot request timed out",
+    ];
+    Some(if NO_SLOTS.iter().any(|words| has(words)) {
         "YARN gave no worker in time: `yarn-session.sh -q` shows what the cluster has free, `heddle memory` what a worker asks for"
     } else if has("java.net.ConnectException") || has("Connection refused") {
         "check that the cluster still runs, and that its nodes can be reached from this machine: `heddle ps`"

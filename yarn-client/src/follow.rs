@@ -71,7 +71,7 @@ pub fn goes_on(cause: Cause, id: ApplicationId, mode: ClusterMode) -> Failure {
 
 /// Adds hints with the commands by which the user can end the job or the application.
 pub fn with_ways_to_end(failure: Failure, id: ApplicationId, mode: ClusterMode, job: &str) -> Failure {
-    let target = target(mode);
+    let target = mode.target();
     failure
         .hint(format!("`flink cancel -t {target} -Dyarn.application.id={id} {job}` cancels the job"))
         .hint(format!("`heddle kill {id}` ends the whole application"))
@@ -87,15 +87,6 @@ pub fn with_ways_to_end_on(cluster: &Cluster, failure: Failure, job: &str) -> Fa
     failure
         .hint(format!("`flink list {place}` shows the jobs of the cluster"))
         .hint(format!("`flink cancel {place} {job}` cancels the job"))
-}
-
-/// The value of `-t` for an application of this mode.
-fn target(mode: ClusterMode) -> &'static str {
-    match mode {
-        ClusterMode::Session => "yarn-session",
-        ClusterMode::Application => "yarn-application",
-        ClusterMode::PerJob => "yarn-per-job",
-    }
 }
 
 async fn end(

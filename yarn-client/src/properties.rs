@@ -16,6 +16,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use flink_model::config::shown_all;
+use flink_model::options;
 use yarn_api::records::ApplicationId;
 
 use crate::error::{CauseClass, Failure};
@@ -104,11 +105,28 @@ fn ignored(path: &Path, distrust: &Distrust) -> String {
     )
 }
 
+/// Fails if nothing can be written where the file is to be, so that a command can refuse it before it deploys
+/// anything.
+pub fn check(path: &Path) -> Result<(), Failure> {
+    temporary(path).map(drop)
+}
+
+/// A new file in the directory of `path`, with the mode 600. It is removed when the value is dropped.
+fn temporary(path: &Path) -> Result<tempfile::NamedTempFile, Failure> {
+    tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("."))).map_err(|e| {
+        let key = options::PROPERTIES_FILE_LOCATION.key;
+        Failure::because(doing(path), e).hint(format!("{key} names another directory for the file"))
+    })
+}
+
+fn doing(path: &Path) -> String {
+    format!("cannot write the YARN properties file {}", path.display())
+}
+
 /// Writes the file, which only the user may read. Settings that later commands do not take, and secrets, are
 /// left out. A link at the path is replaced, and not followed. The result is a warning if the file is not
 /// written because another user's stands in its place, or if later commands will ignore it.
 pub fn write(path: &Path, session: &SessionFile) -> Result<Option<String>, Failure> {
-    let doing = || format!("cannot write the YARN properties file {}", path.display());
     let written = session.dynamic_properties.iter().filter(|(key, _)| is_written(key));
     let joined: Vec<String> = written.map(|(k, v)| format!("{k}={v}")).collect();
     let text = format!(
@@ -117,11 +135,10 @@ pub fn write(path: &Path, session: &SessionFile) -> Result<Option<String>, Failu
         escape(&joined.join(SEPARATOR)),
         session.application_id,
     );
-    let directory = path.parent().unwrap_or(Path::new("."));
-    // A temporary file is new, and has the mode 600.
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(|e| Failure::because(doing(), e))?;
-    file.write_all(text.as_bytes()).map_err(|e| Failure::because(doing(), e))?;
-    let trusted = ownership::check_open(file.as_file(), path).map_err(|e| Failure::because(doing(), e))?;
+    let mut file = temporary(path)?;
+    file.write_all(text.as_bytes()).map_err(|e| Failure::because(doing(path), e))?;
+    let trusted =
+        ownership::check_open(file.as_file(), path).map_err(|e| Failure::because(doing(path), e))?;
     let id = session.application_id;
     let unknown = |why: &Distrust| {
         format!(
@@ -137,7 +154,7 @@ pub fn write(path: &Path, session: &SessionFile) -> Result<Option<String>, Failu
             // In a directory such as /tmp another user's file cannot be replaced. The session is not ended
             // because of it: otherwise anybody could keep this user from starting one.
             Some(distrust) => Ok(Some(unknown(&distrust))),
-            None => Err(Failure::because(doing(), e.error)),
+            None => Err(Failure::because(doing(path), e.error)),
         },
     }
 }
@@ -270,6 +287,16 @@ mod tests {
             let failure = read(&path).unwrap_err();
             assert!(failure.hints()[0].contains(path.to_str().unwrap()), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_refused_beforehand() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str| location(dir.path().join(name).to_str(), "ann");
+        check(&place("")).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left");
+        let failure = check(&place("gone")).unwrap_err();
+        assert!(failure.hints()[0].contains("yarn.properties-file.location"), "{failure}");
     }
 
     #[test]

@@ -27,8 +27,9 @@ use crate::tokens::FILE_VARIABLE;
 const LIST: &str = "classes.lst";
 const ARCHIVE: &str = "classes.jsa";
 const OUTPUT: &str = "dump.out";
-/// How long one run of the JVM may take, which has the lowest priority on its node.
-const DEADLINE: Duration = Duration::from_secs(180);
+/// How long one run of the JVM may take. It needs some seconds of processor time and has the lowest priority
+/// on its node, so on a busy node it takes minutes and does no harm; a JVM that hangs is to end all the same.
+const DEADLINE: Duration = Duration::from_secs(900);
 /// How often the container's memory is looked at.
 const MEMORY_CHECK: Duration = Duration::from_millis(200);
 /// Space that must be free on the disk beside the copies of the jars, for the archive and the class list.

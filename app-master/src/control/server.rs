@@ -230,10 +230,11 @@ impl Doors {
             Err(_) => return self.refusals.add(from, &"it did not speak TLS in time"),
         };
         match purpose {
-            // A link lives for hours: what was needed up to here does not.
+            // A link lives for hours, and a large cluster has a thousand of them. A task of its own does not
+            // hold the memory of what was needed up to here.
             Purpose::Link => {
                 let Self { control, refusals, .. } = self;
-                Box::pin(control.link(secured, from, slot, refusals)).await;
+                drop(tokio::spawn(control.link(secured, from, slot, refusals)));
             }
             Purpose::Grpc => match self.unproved_grpc.enter(from.ip(), clock::now()) {
                 // This fails only when the gRPC server has ended; the process ends with it.

@@ -1,5 +1,6 @@
 //! Carries out `sql-client.sh` and `sql-gateway.sh`, as [`plan`] decides.
 
+mod application;
 mod line;
 mod overheard;
 pub(crate) mod plan;

@@ -26,7 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use yarn_client::client_failure::HADOOP_HINT;
 use yarn_client::configuration::text;
 use yarn_client::context::{Context, FlinkHome};
-use yarn_client::deploy::{ClusterManifest, Purpose};
+use yarn_client::deploy::ClusterManifest;
 use yarn_client::error::{CauseClass, Failure};
 use yarn_client::hadoop::Hadoop;
 use yarn_client::hadoop_jars::{self, HadoopJars};
@@ -37,6 +37,7 @@ use yarn_client::setup::Setup;
 use yarn_client::target::Target;
 use yarn_client::{adopted, fetch, target, variables};
 
+use super::application;
 use super::line::Line;
 use crate::sql_script;
 
@@ -186,7 +187,7 @@ pub(crate) async fn plan(
         None | Some(SESSION | PER_JOB) => {}
         Some("yarn-application") if text(&setup.configuration, &options::APPLICATION_ID).is_some() => {}
         Some("yarn-application") if tool == Tool::Client => {
-            return deployed(context, files, setup.configuration, &line);
+            return application::deployed(context, files, setup.configuration, &line);
         }
         Some("yarn-application") => {
             return Err(Failure::usage(format!(
@@ -387,46 +388,6 @@ fn check_script(context: &Context, script: &OsStr) -> Result<(), Failure> {
     }
     // A pipe can be opened only once, and Flink has to open it.
     if metadata.is_file() { std::fs::File::open(&path).map(drop).map_err(unreadable) } else { Ok(()) }
-}
-
-/// The plan for a script in application mode. Fails if the options do not allow that.
-fn deployed(
-    context: &Context,
-    mut setup: Setup,
-    mut configuration: Configuration,
-    line: &Line,
-) -> Result<Plan, Failure> {
-    let Some(script) = line.script.as_deref().and_then(OsStr::to_str) else {
-        return Err(Failure::usage("application mode needs a script").hint("name it with -f"));
-    };
-    if line.init.is_some() {
-        return Err(Failure::usage(
-            "Sql Client doesn't support to run init files when deploying script into cluster.",
-        ));
-    }
-    let mut jars = line.jars.clone();
-    if let Some(directory) = &line.library {
-        jars.append(&mut jars_of(context, directory)?);
-    }
-    let program = sql_script::program(script, jars, setup.release, &mut configuration, context)?;
-    let manifest = ClusterManifest::new(Purpose::Application { program }).configured(&setup, &configuration);
-    setup.warnings.extend(sql_script::warnings(script, context));
-    Ok(Plan::Deploy(Box::new((setup, manifest))))
-}
-
-/// The jars in a directory of this machine (`-l`), sorted by their names.
-fn jars_of(context: &Context, directory: &OsStr) -> Result<Vec<String>, Failure> {
-    let path = context.path(directory);
-    let failed = |e| Failure::because(format!("cannot read the directory {} (-l)", path.display()), e);
-    let mut jars = Vec::new();
-    for entry in std::fs::read_dir(&path).map_err(failed)? {
-        let jar = entry.map_err(failed)?.path();
-        if jar.extension().is_some_and(|extension| extension == "jar") {
-            jars.push(jar.to_string_lossy().into_owned());
-        }
-    }
-    jars.sort();
-    Ok(jars)
 }
 
 /// The command that starts Flink's script. `address` is that of the JobManager to which jobs go, or `None` if

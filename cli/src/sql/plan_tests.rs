@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 
-use yarn_client::deploy::Program;
+use yarn_client::deploy::{Program, Purpose};
 use yarn_client::report::Silent;
 
+use super::super::application::jars_of;
 use super::*;
 
 fn words(line: &str) -> Vec<OsString> {
@@ -303,6 +304,15 @@ async fn scripts_as_applications() {
         let jars = text(&configuration, &options::PIPELINE_JARS);
         assert_eq!(jars.as_deref(), Some("file:///j/udf.jar"), "{line}");
     }
+    let line = format!("{target} -f x.sql -pyfs x.sql -pyexec python3");
+    let (program, configuration) = deployed(planned("2.0.0", Tool::Client, &line).await);
+    assert_eq!(
+        program.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+        ["script.sql", "x.sql"]
+    );
+    let set = |key| configuration.entry(key).map(|entry| entry.value.text());
+    assert_eq!(set("python.files").as_deref(), Some("x.sql"));
+    assert_eq!(set("python.executable").as_deref(), Some("python3"));
     let line = format!("{target} -f x.sql -j /j/a.jar -j /j/b.jar");
     let (program, configuration) = deployed(planned("1.20.1", Tool::Client, &line).await);
     assert_eq!((program.jar, program.libraries), (None, vec!["/j/a.jar".into(), "/j/b.jar".into()]));
@@ -314,6 +324,7 @@ async fn scripts_as_applications() {
         ("-f missing.sql", "cannot read the script"),
         ("-f .", "is not a file"),
         ("-f x.sql -i x.sql", "doesn't support to run init files"),
+        ("-f x.sql -u y", "-u has no effect"),
     ] {
         let failure = planned("2.0.0", Tool::Client, &format!("{target} {line}")).await.unwrap_err();
         assert!(failure.to_string().contains(text), "{line}: {failure}");

@@ -6,7 +6,7 @@ mod program;
 mod starting;
 mod waiting;
 
-pub(crate) use program::{NO_RESOURCE, NO_SLOT, TOO_FEW_RESOURCES};
+pub(crate) use program::{NO_RESOURCE, NO_SLOT, SLOT_TIMEOUT, TOO_FEW_RESOURCES};
 
 use crate::rule::Rule;
 

@@ -25,6 +25,7 @@ const EXCEPTION: Sign = Sign::Any(&[
 pub(crate) const NO_RESOURCE: &str = "NoResourceAvailableException";
 pub(crate) const TOO_FEW_RESOURCES: &str = "Could not acquire the minimum required resources";
 pub(crate) const NO_SLOT: &str = "Slot request bulk is not fulfillable";
+pub(crate) const SLOT_TIMEOUT: &str = "Pending slot request timed out";
 
 pub(super) const RULES: &[Rule] = &[
     certain(
@@ -136,6 +137,7 @@ pub(super) const RULES: &[Rule] = &[
                 Sign::Words(&[NO_RESOURCE]),
                 Sign::Words(&[TOO_FEW_RESOURCES]),
                 Sign::Words(&[NO_SLOT]),
+                Sign::Words(&[SLOT_TIMEOUT]),
             ]),
             "The job did not get its slots in time, because TaskManagers were missing: {said}",
             Remedy::Set(&[

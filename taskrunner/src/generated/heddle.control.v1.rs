@@ -482,6 +482,8 @@ pub enum OutOfMemory {
     OomOther = 6,
     /// The kernel's out-of-memory killer ended the JVM.
     OomKernel = 7,
+    /// The system gave the JVM no more memory.
+    OomNative = 8,
 }
 impl OutOfMemory {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -498,6 +500,7 @@ impl OutOfMemory {
             Self::OomGcOverhead => "OOM_GC_OVERHEAD",
             Self::OomOther => "OOM_OTHER",
             Self::OomKernel => "OOM_KERNEL",
+            Self::OomNative => "OOM_NATIVE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -511,6 +514,7 @@ impl OutOfMemory {
             "OOM_GC_OVERHEAD" => Some(Self::OomGcOverhead),
             "OOM_OTHER" => Some(Self::OomOther),
             "OOM_KERNEL" => Some(Self::OomKernel),
+            "OOM_NATIVE" => Some(Self::OomNative),
             _ => None,
         }
     }

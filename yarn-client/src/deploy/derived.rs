@@ -108,6 +108,7 @@ impl Derived {
                 flink.dist_jar = path;
             }
         }
+        name_target(purpose, &mut configuration);
         check_configuration(&configuration, release, warnings)?;
         records(&configuration, "")?;
         let rest_security = RestSecurity::of(&configuration, context)?;
@@ -186,6 +187,16 @@ impl Derived {
             self.cluster.tm_memory_mb(),
             self.cluster.slots
         )
+    }
+}
+
+/// Writes what kind of cluster it is to `execution.target`, as Flink's client does. Flink 1.17's JobManager
+/// cannot start with a keytab where the key is missing.
+fn name_target(purpose: &Purpose, configuration: &mut Configuration) {
+    let option = &options::EXECUTION_TARGET;
+    let target = purpose.mode().target();
+    if !text(configuration, option).is_some_and(|given| given.eq_ignore_ascii_case(target)) {
+        configuration.set(option.key, target, Origin::Derived("the kind of cluster".to_owned()));
     }
 }
 
