@@ -76,7 +76,7 @@ def test_native_memory(work, client, jar):
     assert session.run(jar, "FillsHeap", seconds=LONG).code != 0
     rule, key = "worker-native-memory-full", "taskmanager.memory.jvm-overhead.min"
     wait_for("the cause", lambda: rule in findings(client, session.application), 60)
-    finding, _ = check(client, session.application, [rule], key, r"\d+m|<larger>", said="gave the JVM of TaskManager")
+    finding, _ = check(client, session.application, [rule], key, r"\d+m|<larger>", said="gave the JVM of")
     assert "no more native memory" in evidence(finding), finding
     assert "worker-heap-full" not in findings(client, "--all", session.application)
     stop(work, session)
