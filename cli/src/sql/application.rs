@@ -10,19 +10,18 @@ use yarn_client::error::Failure;
 use yarn_client::setup::Setup;
 
 use super::line::Line;
-use super::plan::Plan;
 use crate::options::RunOptions;
 use crate::shipped_files::ShippedFiles;
 use crate::{python, sql_script};
 
-/// Plans to deploy the script of the command line. Fails if there is none, or if a word has no meaning for an
+/// What deploys the script of the command line. Fails if there is none, or if a word has no meaning for an
 /// application.
 pub(super) fn deployed(
     context: &Context,
     mut setup: Setup,
     mut configuration: Configuration,
     line: &Line,
-) -> Result<Plan, Failure> {
+) -> Result<(Setup, ClusterManifest), Failure> {
     let options = python_options(&line.rest)?;
     let Some(script) = line.script.as_deref().and_then(OsStr::to_str) else {
         return Err(Failure::usage("application mode needs a script").hint("name it with -f"));
@@ -43,7 +42,7 @@ pub(super) fn deployed(
     program.files.append(&mut files.into_list());
     let manifest = ClusterManifest::new(Purpose::Application { program }).configured(&setup, &configuration);
     setup.warnings.extend(sql_script::warnings(script, context));
-    Ok(Plan::Deploy(Box::new((setup, manifest))))
+    Ok((setup, manifest))
 }
 
 /// The options about Python among the words. Options that [`Line`] has read are passed over, and so are those

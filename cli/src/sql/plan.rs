@@ -187,7 +187,8 @@ pub(crate) async fn plan(
         None | Some(SESSION | PER_JOB) => {}
         Some("yarn-application") if text(&setup.configuration, &options::APPLICATION_ID).is_some() => {}
         Some("yarn-application") if tool == Tool::Client => {
-            return application::deployed(context, files, setup.configuration, &line);
+            let what = application::deployed(context, files, setup.configuration, &line)?;
+            return Ok(Plan::Deploy(Box::new(what)));
         }
         Some("yarn-application") => {
             return Err(Failure::usage(format!(
