@@ -62,7 +62,7 @@ SQUARES, CUBES = ("squares", "n * n"), ("cubes", "n * n * n")
 
 
 def check_each_its_own(work, result, by):
-    """Two statements have had a cluster each. Flink's SQL client ends with 0 also where a statement failed."""
+    """Two statements have had a cluster each. Flink's SQL client ends with 0 also where one has failed."""
     assert "[ERROR]" not in result.text, result
     found = wait_for("two applications", lambda: apps if len(apps := work.cluster.yarn.by_name(work.name)) == 2 else None, 120)
     for app in found:
