@@ -239,12 +239,13 @@ async fn session(
     let mut configuration = setup.configuration.clone();
     settings.apply(&mut configuration);
     let properties = target::properties_file(&configuration, context);
-    properties::check(&properties)?;
     let manifest = session_manifest(options, &settings, &setup)?;
     let deployer = deployer(context, setup, timing);
     if options.deploy.dry_run {
         return dry_run(&deployer, &manifest, &options.deploy, options.verbose, console).await;
     }
+    // Later commands could not find the session, if there can be no file.
+    properties::check(&properties)?;
     let clocked = Clocked::new(timing, &options.deploy, context, console);
     let interrupt = on_signals()?;
     let deployment = deployer.deploy(&manifest, Arc::<Console>::clone(shared_console), &interrupt).await?;

@@ -201,7 +201,10 @@ fn install(dir: &Path) -> Result<(), Box<dyn Error>> {
         ("lib/heddle-agent.jar", ""),
         ("conf/log4j.properties", ""),
         ("flink/lib/flink-dist-1.20.1.jar", ""),
-        ("flink/conf/config.yaml", "yarn.properties-file.location: /nowhere\n"),
+        (
+            "flink/conf/config.yaml",
+            &format!("yarn.properties-file.location: {}\n", dir.join("conf").display()),
+        ),
         // Flink's own programs, which heddle becomes where it has nothing to add.
         ("flink/bin/sql-client.sh", "#!/bin/sh\necho \"Flink's own SQL client: $*\"\n"),
         ("flink/bin/sql-gateway.sh", "#!/bin/sh\necho \"Flink's own SQL gateway: $*\"\n"),

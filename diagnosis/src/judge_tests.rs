@@ -362,7 +362,7 @@ fn slots_that_did_not_come_in_time() {
     {
         let job = Job { state: "FAILED".into(), exception: exception.into(), ..Job::default() };
         let facts = Facts { jobs: vec![seen(Source::JobManager, 1, job)], ..Facts::default() };
-        assert_eq!(rules_of(&judge(&facts)), ["slots-missing"], "{exception}");
+        assert_eq!(rules_of(&judge(&facts)), ["slots-missing", "job-fails"], "{exception}");
     }
 }
 

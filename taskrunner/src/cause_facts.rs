@@ -6,6 +6,10 @@ use diagnosis::facts::{ContainerEnd, Exhausted};
 use crate::cause::{ExitCause, JvmExit, KernelOom};
 use crate::control::OutOfMemory;
 
+/// How HotSpot says that it cannot even start, because the system has no room for the heap. Its own words,
+/// which tell how large that is, are better than a kind.
+const NO_HEAP: &str = "Could not reserve enough space for ";
+
 /// The fact about the end of a TaskManager's container. The container and its node are left empty, because a
 /// cause does not have them.
 pub fn container_end(cause: &ExitCause) -> ContainerEnd {
@@ -38,8 +42,12 @@ fn exhausted(jvm: &JvmExit) -> Option<Exhausted> {
         OutOfMemory::OomDirect => Exhausted::Direct,
         OutOfMemory::OomNativeThread => Exhausted::Threads,
         OutOfMemory::OomNative => Exhausted::Native,
+        OutOfMemory::OomNone => {
+            let mut lines = std::iter::once(&jvm.summary).chain(&jvm.last_lines);
+            return lines.any(|line| line.contains(NO_HEAP)).then_some(Exhausted::Native);
+        }
         // For example an array that is larger than any heap.
-        OutOfMemory::OomNone | OutOfMemory::OomOther => return None,
+        OutOfMemory::OomOther => return None,
         OutOfMemory::OomKernel if jvm.kernel == KernelOom::Host => Exhausted::Host,
         OutOfMemory::OomKernel => Exhausted::Cgroup,
     })

@@ -143,13 +143,10 @@ const JAVA_OOM: &[(&str, OutOfMemory)] = &[
     ("GC overhead limit exceeded", OutOfMemory::OomGcOverhead),
 ];
 
-/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, when it
-/// cannot start, and to code that takes memory by itself.
-const NO_MEMORY: [&str; 3] = [
-    "insufficient memory for the Java Runtime Environment",
-    "Could not reserve enough space for ",
-    "OutOfMemoryError: Unable to allocate ",
-];
+/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, and to code
+/// that takes memory by itself.
+const NO_MEMORY: [&str; 2] =
+    ["insufficient memory for the Java Runtime Environment", "OutOfMemoryError: Unable to allocate "];
 
 /// The kind of memory that ran out, if a line says so.
 fn oom_of_line(line: &str) -> Option<OutOfMemory> {
@@ -280,7 +277,6 @@ mod tests {
                 "# There is insufficient memory for the Java Runtime Environment to continue.",
                 OutOfMemory::OomNative,
             ),
-            ("Could not reserve enough space for 16777216KB object heap", OutOfMemory::OomNative),
             ("java.lang.OutOfMemoryError: Unable to allocate 67108864 bytes", OutOfMemory::OomNative),
             (
                 "Exception: java.lang.OutOfMemoryError thrown from the UncaughtExceptionHandler",
