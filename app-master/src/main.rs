@@ -8,7 +8,7 @@ use app_master::am::run;
 use app_master::cds::remote_build;
 use app_master::environment::Environment;
 use taskrunner::exit::EXEC_FAILED;
-use taskrunner::{core_dumps, exec, links, stderr_log};
+use taskrunner::{core_dumps, exec, left_processes, links, stderr_log};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -94,5 +94,7 @@ fn master() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    block_on(run(environment)).map_or(ExitCode::FAILURE, ExitCode::from)
+    let ended = block_on(run(environment));
+    left_processes::end();
+    ended.map_or(ExitCode::FAILURE, ExitCode::from)
 }

@@ -143,8 +143,8 @@ const JAVA_OOM: &[(&str, OutOfMemory)] = &[
     ("GC overhead limit exceeded", OutOfMemory::OomGcOverhead),
 ];
 
-/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, and to code
-/// that takes memory by itself.
+/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, and to
+/// code that takes memory by itself.
 const NO_MEMORY: [&str; 2] =
     ["insufficient memory for the Java Runtime Environment", "OutOfMemoryError: Unable to allocate "];
 

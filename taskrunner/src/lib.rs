@@ -30,6 +30,7 @@ pub mod java;
 pub mod jvm;
 pub mod jvm_records;
 pub mod keys;
+pub mod left_processes;
 pub mod links;
 pub mod log_findings;
 pub mod memory;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use taskrunner::agent::{Config, run};
 use taskrunner::exit::EXEC_FAILED;
-use taskrunner::{core_dumps, exec, links, stderr_log};
+use taskrunner::{core_dumps, exec, left_processes, links, stderr_log};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -57,6 +57,7 @@ fn supervise() -> ExitCode {
     let outcome = runtime.block_on(run(config));
     // A blocked read of a log on a broken disk must not hold the container.
     runtime.shutdown_background();
+    left_processes::end();
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
