@@ -77,6 +77,7 @@ def made(cluster, flink_home, jar, client_kind, tmp_path_factory):
     cluster.hdfs.delete(STORE)
 
 
+@pytest.mark.extended
 @pytest.mark.slow("the archives are made on the cluster before")
 @pytest.mark.timeout(1200)
 def test_the_second_deployment_uses_them(work, made, jar):
@@ -89,6 +90,7 @@ def test_the_second_deployment_uses_them(work, made, jar):
     assert work.cluster.hdfs.tree(f"{STORE}/cds") == before
 
 
+@pytest.mark.extended
 def test_damaged_ones_are_told_of_and_left_out(work, made):
     """Cut off: the client tells. Garbled: the node tells. Garbled with the right checksum: the JVM dies of
     it, and is started once more."""

@@ -89,6 +89,7 @@ def test_sql_script_on_a_session(work, sql_flink):
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
 
+@pytest.mark.extended
 def test_sql_gateway_on_a_session(work, sql_flink):
     client = work.client(flink_home=sql_flink)
     session = client.session("-nm", work.name)

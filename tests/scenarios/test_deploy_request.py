@@ -48,6 +48,7 @@ def nothing(work):
     return not work.cluster.yarn.by_name(work.name)
 
 
+@pytest.mark.extended
 def test_a_session(work, client, jar):
     """Flink is named by its directories alone, and the sizes of the request count."""
     sizes = {"masterMemoryMB": 1024, "taskManagerMemoryMB": 1100, "slotsPerTaskManager": 2}
@@ -70,7 +71,8 @@ def test_a_session(work, client, jar):
     wait_for("its directory gone", lambda: staging(work.cluster, application) is None, 30)
 
 
-@pytest.mark.parametrize("flink", ["1.20", pytest.param("2.3", marks=pytest.mark.extended)])
+@pytest.mark.extended
+@pytest.mark.parametrize("flink", ["1.20", "2.3"])
 def test_an_application(request, work, flink):
     """The jar is named twice, as in Flink's configuration and beside it."""
     home, jar = (("flink_home", "jar"), ("newer_flink", "newer_jar"))[flink == "2.3"]
@@ -86,7 +88,8 @@ def test_an_application(request, work, flink):
     assert counted(work) == COUNTS
 
 
-@pytest.mark.parametrize("flink", ["1.20", pytest.param("2.3", marks=pytest.mark.extended)])
+@pytest.mark.extended
+@pytest.mark.parametrize("flink", ["1.20", "2.3"])
 def test_a_per_job_cluster(request, work, flink):
     """The caller submits the job to the JobManager's own address, and the cluster ends with both."""
     home, jar = (("flink_home", "jar"), ("newer_flink", "newer_jar"))[flink == "2.3"]

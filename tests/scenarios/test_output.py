@@ -107,6 +107,7 @@ def test_answers_of_the_commands_on_jobs(session, cluster, jar, hdfs_dir, tmp_pa
     assert "Unrecognized option" in answer(usage, "error")["error"]["message"]
 
 
+@pytest.mark.extended
 @pytest.mark.heddle_only("it has no such option")
 def test_the_answer_of_an_attached_application(work, jar):
     """Jobs, final status and diagnostics, of one that succeeds and of one that fails."""

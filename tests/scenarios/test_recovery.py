@@ -49,6 +49,7 @@ def test_kill_minus_nine_of_a_taskmanager(work, client, jar, hdfs_dir):
     session.stop().ok()
 
 
+@pytest.mark.extended
 @pytest.mark.heddle_only("it has no taskrunner")
 @pytest.mark.every_hadoop
 def test_kill_minus_nine_of_a_taskrunner(work, client, jar, hdfs_dir):

@@ -52,6 +52,7 @@ def test_session(work, newer, newer_jar):
     check_gone(work.cluster, session.application, "SUCCEEDED")
 
 
+@pytest.mark.extended
 def test_sql_script_as_an_application(work, newer_sql_flink, newer_jar):
     client = work.client(flink_home=newer_sql_flink)
     script = work.directory / "numbers.sql"

@@ -135,7 +135,7 @@ def test_an_application(work, told, jar):
 @pytest.mark.reference(extended=True)
 @pytest.mark.parametrize(
     "more",
-    [{}, pytest.param({"authentication_enabled": "true"}, marks=pytest.mark.extended), {"verify_hostname": "true"}],
+    [{}, *(pytest.param({key: "true"}, marks=pytest.mark.extended) for key in ("authentication_enabled", "verify_hostname"))],
     ids=["", "authenticated", "named"],
 )
 def test_a_per_job_cluster(work, client, keys, jar, more):
