@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from conftest import FLINK_VERSION, fetch
+from conftest import FLINK_VERSION, fetch, workspace_on
 from harness.checks import Before, check_gone, check_refused
 from harness.client import KEPT
-from harness.cluster import ROOT
+from harness.cluster import ROOT, Cluster
 
 pytestmark = [
     pytest.mark.heddle_only("--py-env is heddle's own option"),
@@ -55,6 +55,24 @@ def pyflink(tmp_path_factory):
     (packages / "heddle_test_package").mkdir()
     (packages / "heddle_test_package/__init__.py").write_text(PACKAGE)
     return directory
+
+
+@pytest.fixture(scope="module")
+def patient(cluster):
+    """A cluster that waits for an ApplicationMaster as long as YARN usually does: its node unpacks thousands
+    of files before it can start."""
+    made = Cluster(f"{cluster.name}-python")
+    try:
+        made.up(set={"yarn.am.liveness-monitor.expiry-interval-ms": 600000})
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture
+def work(request, tmp_path, flink_home, client_kind):
+    place = request.getfixturevalue("patient" if "pyflink" in request.fixturenames else "cluster")
+    yield from workspace_on(request, place, tmp_path, flink_home, client_kind)
 
 
 @pytest.fixture
