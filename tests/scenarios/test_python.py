@@ -99,7 +99,7 @@ def test_an_application_with_a_directory(work, client, pyflink):
     out = f"{work.cluster.fs}{work.hdfs_dir}/out"
     words = ["run-application", "-t", "yarn-application", *target(work), "--py-env", pyflink, "-py", JOB, out]
     result = client.flink(*words, seconds=SECONDS).ok()
-    assert f"warning: {pyflink}: bin/python is a link to " in result.err, result
+    assert f"{pyflink}: bin/python is a link to " in result.text, result
     check_gone(work.cluster, result.application, "SUCCEEDED", seconds=SECONDS)
     assert [word for word, _ in said(work)] == ["WARP!", "WEFT!"]
     # YARN has unpacked it beside the containers' other files.
