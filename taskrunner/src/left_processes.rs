@@ -4,19 +4,20 @@
 //! removes the file with the process id at the same time as it reads it, so on a busy node the rest of the
 //! group may live on, and nobody knows of it any more. So the supervisor ends the rest before it ends itself.
 
+use std::ffi::OsStr;
+
+use procfs::process::Process;
 use rustix::process::{Pid, Signal, getpgrp, kill_process};
 
 /// The variable that YARN sets in each container.
 const CONTAINER: &str = "CONTAINER_ID";
 
-/// Ends all other processes in the process group of this process, which are those of its container.
-/// Processes from which this one descends, such as YARN's shell, stay: they wait for this one. Does nothing
-/// outside of a container.
+/// Ends all other processes in the process group of this process that are of its container, as their
+/// environment says. Processes from which this one descends, such as YARN's shell, stay: they wait for this
+/// one. Does nothing outside of a container.
 pub fn end() {
-    if std::env::var_os(CONTAINER).is_none() {
-        return;
-    }
-    let left = others(getpgrp(), rustix::process::getpid());
+    let Some(container) = std::env::var_os(CONTAINER) else { return };
+    let left = others(&container, getpgrp(), rustix::process::getpid());
     for process in &left {
         // It may have ended by itself.
         let _ = kill_process(*process, Signal::KILL);
@@ -26,23 +27,27 @@ pub fn end() {
     }
 }
 
-/// The processes of a group without `own` and those from which `own` descends.
-fn others(group: Pid, own: Pid) -> Vec<Pid> {
+/// The processes of a container in a group, without `own` and those from which `own` descends.
+fn others(container: &OsStr, group: Pid, own: Pid) -> Vec<Pid> {
     let Ok(all) = procfs::process::all_processes() else { return Vec::new() };
-    let stats: Vec<_> = all.flatten().filter_map(|process| process.stat().ok()).collect();
+    let known: Vec<_> = all.flatten().filter_map(|process| Some((process.stat().ok()?, process))).collect();
     let mut kept = vec![own.as_raw_nonzero().get()];
     while let Some(parent) = kept
         .last()
-        .and_then(|pid| stats.iter().find(|stat| stat.pid == *pid))
-        .map(|stat| stat.ppid)
+        .and_then(|pid| known.iter().find(|(stat, _)| stat.pid == *pid))
+        .map(|(stat, _)| stat.ppid)
         .filter(|parent| *parent > 0 && !kept.contains(parent))
     {
         kept.push(parent);
     }
-    let of_group = stats.iter().filter(|stat| stat.pgrp == group.as_raw_nonzero().get());
+    let of_group = known.iter().filter(|(stat, _)| stat.pgrp == group.as_raw_nonzero().get());
     // A process that has ended, and whose end its parent has not asked for, cannot be ended.
-    let living = of_group.filter(|stat| stat.state != 'Z' && !kept.contains(&stat.pid));
-    living.filter_map(|stat| Pid::from_raw(stat.pid)).collect()
+    let living = of_group.filter(|(stat, _)| stat.state != 'Z' && !kept.contains(&stat.pid));
+    let is_of_container = |process: &Process| {
+        process.environ().is_ok_and(|all| all.get(OsStr::new(CONTAINER)).is_some_and(|id| id == container))
+    };
+    let found = living.filter(|(_, process)| is_of_container(process));
+    found.filter_map(|(stat, _)| Pid::from_raw(stat.pid)).collect()
 }
 
 #[cfg(test)]
@@ -56,7 +61,8 @@ mod tests {
     fn ancestors_and_other_groups_are_spared() {
         // A shell with a group of its own, of which one child is gone over to the background.
         let mut shell = Command::new("sh")
-            .args(["-c", "sleep 60 & echo $!; sleep 60 & wait"])
+            .args(["-c", "sleep 60 & echo $!; CONTAINER_ID=other sleep 60 & sleep 60 & wait"])
+            .env(CONTAINER, "this")
             .process_group(0)
             .stdout(Stdio::piped())
             .spawn()
@@ -65,13 +71,13 @@ mod tests {
         let mut said = std::io::BufReader::new(shell.stdout.take().unwrap());
         std::io::BufRead::read_line(&mut said, &mut line).unwrap();
         let (group, own) = (Pid::from_child(&shell), Pid::from_raw(line.trim().parse().unwrap()).unwrap());
-        let mut left = others(group, own);
-        while left.is_empty() {
+        let of = |container: &str| others(OsStr::new(container), group, own);
+        while of("this").is_empty() || of("other").is_empty() {
             std::thread::yield_now();
-            left = others(group, own);
         }
-        assert_eq!(left.len(), 1, "the other child, and not the shell: {left:?}");
-        for pid in left.into_iter().chain([own]) {
+        let (left, foreign) = (of("this"), of("other"));
+        assert_eq!((left.len(), foreign.len()), (1, 1), "the other children, and not the shell: {left:?}");
+        for pid in left.into_iter().chain(foreign).chain([own]) {
             kill_process(pid, Signal::KILL).unwrap();
         }
         shell.wait().unwrap();

@@ -11,6 +11,7 @@
 
 mod common;
 
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
@@ -193,6 +194,8 @@ impl Container {
         let process = Process::new(taskrunner())
             .current_dir(dir.path())
             .env("HEDDLE_CONTROL", format!("127.0.0.1:{port}"))
+            // A group of its own, as in YARN's containers: it ends the rest of it.
+            .process_group(0)
             .env("CONTAINER_ID", CONTAINER)
             .env("NM_HOST", "node1")
             .env("LOG_DIRS", dir.path().join("logs"))
