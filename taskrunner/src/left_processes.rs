@@ -30,24 +30,25 @@ pub fn end() {
 /// The processes of a container in a group, without `own` and those from which `own` descends.
 fn others(container: &OsStr, group: Pid, own: Pid) -> Vec<Pid> {
     let Ok(all) = procfs::process::all_processes() else { return Vec::new() };
-    let known: Vec<_> = all.flatten().filter_map(|process| Some((process.stat().ok()?, process))).collect();
+    // A process of this list would be an open file, and a node may have more of them than may be open.
+    let stats: Vec<_> = all.flatten().filter_map(|process| process.stat().ok()).collect();
     let mut kept = vec![own.as_raw_nonzero().get()];
     while let Some(parent) = kept
         .last()
-        .and_then(|pid| known.iter().find(|(stat, _)| stat.pid == *pid))
-        .map(|(stat, _)| stat.ppid)
+        .and_then(|pid| stats.iter().find(|stat| stat.pid == *pid))
+        .map(|stat| stat.ppid)
         .filter(|parent| *parent > 0 && !kept.contains(parent))
     {
         kept.push(parent);
     }
-    let of_group = known.iter().filter(|(stat, _)| stat.pgrp == group.as_raw_nonzero().get());
+    let of_group = stats.iter().filter(|stat| stat.pgrp == group.as_raw_nonzero().get());
     // A process that has ended, and whose end its parent has not asked for, cannot be ended.
-    let living = of_group.filter(|(stat, _)| stat.state != 'Z' && !kept.contains(&stat.pid));
-    let is_of_container = |process: &Process| {
-        process.environ().is_ok_and(|all| all.get(OsStr::new(CONTAINER)).is_some_and(|id| id == container))
+    let living = of_group.filter(|stat| stat.state != 'Z' && !kept.contains(&stat.pid));
+    let is_of_container = |pid: i32| {
+        let environment = Process::new(pid).and_then(|process| process.environ());
+        environment.is_ok_and(|all| all.get(OsStr::new(CONTAINER)).is_some_and(|id| id == container))
     };
-    let found = living.filter(|(_, process)| is_of_container(process));
-    found.filter_map(|(stat, _)| Pid::from_raw(stat.pid)).collect()
+    living.filter(|stat| is_of_container(stat.pid)).filter_map(|stat| Pid::from_raw(stat.pid)).collect()
 }
 
 #[cfg(test)]
