@@ -232,6 +232,7 @@ class Workspace:
         left = [app["id"] for app in mine if app["id"] in kept]
         for application in left:
             self.cluster.hdfs.delete(f"{staging}/{application}")
+        left = [application for application in left if application not in self.cluster.yarn.killed]
         assert failed or not live, f"left running: {live}"
         # Flink's own client leaves the directory of a session that was killed.
         assert failed or self.kind == "reference" or not left, f"left in HDFS: {left}"

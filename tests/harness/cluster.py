@@ -131,6 +131,9 @@ class Yarn:
         """`active()` gives the URL of the ResourceManager that is active, `nms` are those of the
         NodeManagers."""
         self.active, self.nms, self.user = active, nms, user
+        # Applications that a test has killed. YARN gives a container that it stops a quarter of a second; on a
+        # busy machine heddle-am does not get to removing the application's directory.
+        self.killed = set()
 
     @property
     def rm(self):
@@ -191,6 +194,7 @@ class Yarn:
 
     def kill(self, application):
         """As `yarn application -kill`."""
+        self.killed.add(application)
         url = f"{self.rm}/ws/v1/cluster/apps/{application}/state?user.name={self.user}"
         request(url, "PUT", {"state": "KILLED"})
 

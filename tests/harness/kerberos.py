@@ -91,6 +91,7 @@ class SecuredYarn(Yarn):
 
     def kill(self, application):
         """The REST interface lets nobody change anything."""
+        self.killed.add(application)
         self.cluster.administer("org.apache.hadoop.yarn.client.cli.ApplicationCLI", "application", "-kill", application)
 
 
