@@ -158,7 +158,7 @@ def test_a_job_that_fails_in_a_cluster_of_its_own(work, usual):
 
 
 @pytest.mark.extended
-@pytest.mark.reference(extended=True)
+@pytest.mark.heddle_only("its deployments in one JVM share a file system of Hadoop, which the first that ends closes for all")
 def test_several_at_once(work, usual):
     """A tool deploys for several users at a time, in one JVM."""
     words = ["--repetitions", "6", "--threads", "3", "--end", "shut-down"]

@@ -72,15 +72,19 @@ def check_each_its_own(work, result, by):
     assert rows(work, "cubes") == [f"{n},{n**3}" for n in range(1, 11)], result
 
 
-def per_job_script(work):
-    return script(work, "per-job.sql", target("yarn-per-job", **{"yarn.application.name": work.name}), SQUARES, CUBES)
+def per_job_script(work, **more):
+    return script(work, "per-job.sql", target("yarn-per-job", **{"yarn.application.name": work.name} | more), SQUARES, CUBES)
 
 
 @pytest.mark.reference(extended=True)
 @pytest.mark.extended
+@pytest.mark.timeout(2 * SECONDS)
 def test_a_script_whose_jobs_have_clusters_of_their_own(work, sql_flink):
+    """Without the setting, clusters of Flink's own client go on after their jobs for ever: they wait for
+    somebody to ask for the result. In the scenarios that heddle has alone, its clusters end without it."""
     client = client_of(work, sql_flink)
-    result = client.run("sql-client.sh", "-f", per_job_script(work), seconds=SECONDS).ok()
+    detached = per_job_script(work, **{"execution.attached": "false"})
+    result = client.run("sql-client.sh", "-f", detached, seconds=SECONDS).ok()
     check_each_its_own(work, result, client_name(work))
 
 
