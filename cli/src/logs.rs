@@ -1,5 +1,6 @@
 //! Carries out `heddle logs`.
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use yarn_api::records::{ApplicationId, ContainerId};
@@ -174,7 +175,9 @@ impl Show for Printer<'_> {
     fn pause(&mut self) {
         if let Some(text) = self.text.strip_suffix(b"\n") {
             let text = text.strip_suffix(b"\r").unwrap_or(text);
-            self.console.out(&String::from_utf8_lossy(text));
+            // Replacing what is not UTF-8 looks at one byte after the other, also where all is UTF-8.
+            let text = std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed);
+            self.console.out(&text);
         }
         self.text.clear();
     }
