@@ -176,7 +176,8 @@ impl Show for Printer<'_> {
         if let Some(text) = self.text.strip_suffix(b"\n") {
             let text = text.strip_suffix(b"\r").unwrap_or(text);
             // Replacing what is not UTF-8 looks at one byte after the other, also where all is UTF-8.
-            let text = std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed);
+            let text =
+                std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::Borrowed);
             self.console.out(&text);
         }
         self.text.clear();

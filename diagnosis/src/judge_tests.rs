@@ -479,6 +479,19 @@ fn the_first_broken_link_comes_first() {
 }
 
 #[test]
+fn a_job_that_waits_after_its_node_was_lost() {
+    const LOST: &str = "Container c1 killed by YARN, either due to being released by the application or being \
+                        'lost' due to node failures etc. Diagnostics: Container released on a *lost* node";
+    let job =
+        Job { state: "RUNNING".into(), exception: format!("java.lang.Exception: {LOST}"), ..Job::default() };
+    let mut facts = Facts { jobs: vec![seen(Source::JobManager, 1, job)], ..Facts::default() };
+    assert_eq!(rules_of(&judge(&facts)), ["worker-lost"], "so the JobManager's log is read");
+    let end = ContainerEnd { status: Some(-100), diagnostics: LOST.into(), ..ContainerEnd::default() };
+    facts.ends.push(seen(Source::NodeManager, 2, end));
+    assert_eq!(rules_of(&judge(&facts)), ["container-on-lost-node"]);
+}
+
+#[test]
 fn a_failed_job_alone_is_its_programs() {
     let job = Job {
         name: "wordcount".into(),

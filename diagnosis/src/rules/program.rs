@@ -180,6 +180,8 @@ pub(super) const RULES: &[Rule] = &[
                     Sign::Words(&["Heartbeat of TaskManager", "timed out"]),
                     Sign::Words(&["is no longer reachable"]),
                     Sign::Words(&["The TaskExecutor is shutting down"]),
+                    // Flink's words for the status -100 of a container, of which more is in its log.
+                    Sign::Words(&["killed by YARN, either due to being released"]),
                 ]),
             ]),
             "A TaskManager was lost, and nobody has told why yet: {said}",

@@ -131,9 +131,12 @@ async fn of_job(client: &RestClient, job: &JobSummary) -> (JobId, Option<JobExce
     (job.id.clone(), exceptions.inspect_err(|error| tracing::debug!(%error, "no exceptions")).ok())
 }
 
-/// The jobs that have failed or are being restarted, the youngest first.
+/// The jobs that have failed, are being restarted, or wait for slots, the youngest first. A job that has lost
+/// its TaskManager and was restarted is `RUNNING` while it waits for another one.
 fn in_trouble(jobs: &[JobSummary]) -> Vec<&JobSummary> {
-    let is = |job: &&JobSummary| matches!(job.state.0.as_str(), "FAILED" | "FAILING" | "RESTARTING");
+    let is = |job: &&JobSummary| {
+        matches!(job.state.0.as_str(), "FAILED" | "FAILING" | "RESTARTING") || job.waits_for_slots()
+    };
     let mut found: Vec<&JobSummary> = jobs.iter().filter(is).collect();
     found.sort_by_key(|job| std::cmp::Reverse(job.start_time));
     found.truncate(MOST_JOBS);
@@ -171,8 +174,12 @@ mod tests {
     #[test]
     fn only_jobs_in_trouble_are_asked() {
         let jobs = [job("RUNNING", 1), job("FAILED", 2), job("RESTARTING", 3), job("FINISHED", 4)];
-        let starts: Vec<i64> = in_trouble(&jobs).iter().map(|job| job.start_time).collect();
-        assert_eq!(starts, [3, 2]);
+        let starts =
+            |jobs: &[JobSummary]| in_trouble(jobs).iter().map(|job| job.start_time).collect::<Vec<i64>>();
+        assert_eq!(starts(&jobs), [3, 2]);
+        let mut waiting = job("RUNNING", 5);
+        waiting.tasks.scheduled = 1;
+        assert_eq!(starts(&[jobs[0].clone(), waiting]), [5]);
     }
 
     #[test]
