@@ -6,6 +6,7 @@ use crate::facts::{
 use crate::rule::{Shape, Sign, Subject};
 use crate::trend;
 use crate::usage::MemoryUsage;
+use crate::words::{NO_NATIVE_MEMORY, OF_NO_NATIVE_MEMORY};
 
 /// One thing that was seen. The order of the fields makes the order of items: by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -290,19 +291,9 @@ const OUT_OF_MEMORY: [(&str, Exhausted); 7] = [
     ("unable to create new native thread", Exhausted::Threads),
 ];
 
-/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, when it
-/// cannot start, and to code that takes memory by itself.
-const NO_MEMORY: [&str; 4] = [
-    "There is insufficient memory for the Java Runtime Environment",
-    "Could not reserve enough space for ",
-    "OutOfMemoryError: Unable to allocate ",
-    // heddle-am's words for any of them.
-    "the system gave the JVM no more native memory",
-];
-
 /// The kind of memory that ran out, if a text says so.
 fn exhausted_in(text: &str) -> Option<Exhausted> {
-    if NO_MEMORY.iter().any(|words| text.contains(words)) {
+    if OF_NO_NATIVE_MEMORY.iter().chain([&NO_NATIVE_MEMORY]).any(|words| text.contains(words)) {
         return Some(Exhausted::Native);
     }
     text.lines().find_map(|line| {

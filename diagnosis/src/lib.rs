@@ -37,6 +37,7 @@ pub mod trend;
 pub mod usage;
 mod verdict;
 mod waits;
+pub mod words;
 
 pub use cut::cut;
 pub use finding::{Evidence, Finding, Fix};

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use crate::facts::{AppState, Facts, Node, OpenAsk, Queue, Seen, Source, youngest};
 use crate::items::{Item, count};
 use crate::rule::{Shape, Subject};
-use crate::rules::{NO_RESOURCE, NO_SLOT, SLOT_TIMEOUT, TOO_FEW_RESOURCES};
+use crate::words::OF_MISSING_SLOTS;
 
 /// Containers that are asked for and come within this time, in ms, are nothing to speak of.
 const PATIENCE: u64 = 10_000;
@@ -58,13 +58,12 @@ pub(crate) fn of(facts: &Facts) -> Vec<Item> {
 /// Whether a job has failed because it did not get its slots in time. Only then it matters what was asked for
 /// and given up.
 fn lacked_slots(facts: &Facts) -> bool {
-    const WORDS: [&str; 4] = [NO_RESOURCE, NO_SLOT, SLOT_TIMEOUT, TOO_FEW_RESOURCES];
     let jobs = facts.jobs.iter().map(|seen| seen.fact.exception.as_str());
     let told = facts.told.iter().map(|seen| seen.fact.text.as_str());
     let said = facts.outcomes.iter().map(|seen| seen.fact.diagnostics.as_str());
     let of_yarn = facts.applications.iter().map(|seen| seen.fact.diagnostics.as_str());
     let mut texts = jobs.chain(told).chain(said).chain(of_yarn);
-    texts.any(|text| WORDS.iter().any(|words| text.contains(words)))
+    texts.any(|text| OF_MISSING_SLOTS.iter().any(|words| text.contains(words)))
 }
 
 fn ask(seen: &Seen<OpenAsk>, facts: &Facts) -> Option<Item> {
@@ -259,6 +258,7 @@ fn item(wanted: &Wanted<'_>, shape: Shape, detail: String) -> Item {
 mod tests {
     use super::*;
     use crate::facts::{Application, Attempt, Job};
+    use crate::words::NO_SLOT;
 
     fn seen<T>(fact: T) -> Seen<T> {
         Seen { source: Source::ResourceManager, at: Some(1), fact }
@@ -355,8 +355,9 @@ mod tests {
         let nodes = vec![node("a:1", 8192, 8192)];
         let mut facts = Facts { now: 300_000, asks: vec![seen(fact)], nodes, ..Facts::default() };
         assert!(of(&facts).is_empty(), "somebody may have cancelled the job");
-        let exception =
-            format!("org.apache.flink.x.{NO_RESOURCE}: {NO_SLOT}! Could not allocate the required slot");
+        let exception = format!(
+            "org.apache.flink.x.NoResourceAvailableException: {NO_SLOT}! Could not allocate the required slot"
+        );
         facts.jobs.push(seen(Job { state: "FAILED".into(), exception, ..Job::default() }));
         let found = of(&facts);
         assert_eq!(found[0].shape, Some(Shape::LabelWithoutNodes));

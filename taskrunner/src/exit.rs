@@ -2,6 +2,8 @@
 //! signs of the kernel's out-of-memory killer. It also has the exit codes of heddle's own programs in
 //! containers. Nothing here reads files or asks the system.
 
+use diagnosis::words::OF_NO_NATIVE_MEMORY;
+
 use crate::cause::{JvmReason, KernelOom};
 use crate::control::{Exited, OutOfMemory};
 use crate::log_findings::{self, LogFindings};
@@ -143,14 +145,9 @@ const JAVA_OOM: &[(&str, OutOfMemory)] = &[
     ("GC overhead limit exceeded", OutOfMemory::OomGcOverhead),
 ];
 
-/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, and to
-/// code that takes memory by itself.
-const NO_MEMORY: [&str; 2] =
-    ["insufficient memory for the Java Runtime Environment", "OutOfMemoryError: Unable to allocate "];
-
 /// The kind of memory that ran out, if a line says so.
 fn oom_of_line(line: &str) -> Option<OutOfMemory> {
-    if NO_MEMORY.iter().any(|words| line.contains(words)) {
+    if OF_NO_NATIVE_MEMORY.iter().any(|words| line.contains(words)) {
         return Some(OutOfMemory::OomNative);
     }
     let (before, rest) = line.split_once("OutOfMemoryError")?;

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use diagnosis::exits::{container_words, jvm_words};
+use diagnosis::words::NO_NATIVE_MEMORY;
 
 use crate::cause::{ExitCause, Fault, JvmExit, JvmReason, KernelOom};
 use crate::control::OutOfMemory;
@@ -98,7 +99,7 @@ fn exhausted(kind: OutOfMemory) -> &'static str {
         OutOfMemory::OomGcOverhead => {
             "nearly all time went into garbage collection (java.lang.OutOfMemoryError: GC overhead limit exceeded)"
         }
-        OutOfMemory::OomNative => "the system gave the JVM no more native memory",
+        OutOfMemory::OomNative => NO_NATIVE_MEMORY,
         OutOfMemory::OomOther => "the JVM could not get memory",
         OutOfMemory::OomKernel => "the kernel's out-of-memory killer ended it",
     }

@@ -7,6 +7,25 @@ from dataclasses import dataclass
 
 MIB = 1 << 20
 
+# A JVM that makes an archive has the lowest priority; on a busy machine heddle-am gives it a quarter of an
+# hour. A scenario that waits for an archive waits as long, and keeps its TaskManagers until then.
+SECONDS = 900
+KEPT = f"-Dresourcemanager.taskmanager-timeout={SECONDS * 1000}"
+
+
+def paths(cluster, store, role):
+    """The archives of a role, `jobmanager` or `taskmanager`, in a store of artifacts."""
+    return [path for path in cluster.hdfs.tree(f"{store}/cds") if f"/{role}-" in path and path.endswith(".jsa")]
+
+
+def made_or_told(cluster, store, application, role):
+    """The same; fails if the ApplicationMaster says that it makes none."""
+    found = paths(cluster, store, role)
+    if not found:
+        log = cluster.log_text(application, "heddle-am.log")
+        assert "no class data archive is made" not in log, log
+    return found
+
 
 @dataclass(frozen=True)
 class Archive:

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import Workspace, fetch, label
 from harness.checks import check_gone, own_flink
-from harness.class_data import Archive
+from harness.class_data import KEPT, SECONDS, Archive, made_or_told, paths
 from harness.client import FAST_START
 from harness.cluster import Cluster, Flink
 from harness.waiting import wait_for
@@ -27,20 +27,6 @@ STORE = f"/tmp/archives-store-{os.getpid()}"
 CHECKED = "-Dheddle.archive.container=true"
 ASKS = "asking YARN for a container in which to make a class data archive"
 NEEDS = "a class data archive needs a container of its own"
-
-
-def archives(hdfs, role):
-    """Paths of a role's archives."""
-    return [path for path in hdfs.tree(f"{STORE}/cds") if f"/{role}-" in path and path.endswith(".jsa")]
-
-
-def made_or_told(work, session, role):
-    """A role's archives; fails if the ApplicationMaster says that it does not make one."""
-    found = archives(work.cluster.hdfs, role)
-    if not found:
-        log = work.cluster.log_text(session.application, "heddle-am.log")
-        assert "no class data archive is made" not in log, log
-    return found
 
 
 def deploy(work, *options, client=None, nodes=ROOM):
@@ -63,12 +49,11 @@ def made(cluster, flink_home, jar, client_kind, tmp_path_factory):
     cluster.hdfs.delete(STORE)
     work = Workspace(cluster, client_kind, tmp_path_factory.mktemp("archives"), flink_home, f"archives-{os.getpid()}")
     # A TaskManager that is given back at once has no time to record.
-    session, log = deploy(work, "-Dresourcemanager.taskmanager-timeout=600000")
+    session, log = deploy(work, KEPT)
     assert USED not in log
     session.run(jar, "WordCount").ok()
-    # The JVM that makes them has the lowest priority, and the machine may be busy with other tests.
     for role in ("jobmanager", "taskmanager"):
-        wait_for(f"an archive for the {role}", lambda role=role: made_or_told(work, session, role), 900)
+        wait_for(f"an archive for the {role}", lambda role=role: made_or_told(cluster, STORE, session.application, role), SECONDS)
     end(work, session)
     for path, (length, _) in cluster.hdfs.tree(f"{STORE}/cds").items():
         assert Archive.of(path).size == length, path
@@ -96,7 +81,7 @@ def test_damaged_ones_are_told_of_and_left_out(work, made):
     """Cut off: the client tells. Garbled: the node tells. Garbled with the right checksum: the JVM dies of
     it, and is started once more."""
     hdfs = work.cluster.hdfs
-    [path] = archives(hdfs, "jobmanager")
+    [path] = paths(work.cluster, STORE, "jobmanager")
     whole = Archive.of(path)
     # Each node that used it has a copy.
     [content] = {file.read_bytes() for file in work.cluster.localized(whole.name)}
@@ -172,17 +157,17 @@ def test_a_container_of_its_own_where_nodes_check_address_space(checked, jar):
     work, cluster = checked, checked.cluster
     # In smaller ones Java alone has more address space than they allow.
     sizes = ["-jm", "1600", "-tm", "1728"]
-    session, log = deploy(work, *sizes, "-Dresourcemanager.taskmanager-timeout=900000", nodes=CHECKED)
+    session, log = deploy(work, *sizes, KEPT, nodes=CHECKED)
     assert USED not in log
     session.run(jar, "WordCount").ok()
     flink, seen = Flink(session.url), set()
 
     def made(role):
         seen.add(flink.get("overview")["taskmanagers"])
-        return archives(cluster.hdfs, role)
+        return paths(cluster, STORE, role)
 
     for role in ("jobmanager", "taskmanager"):
-        wait_for(f"an archive for the {role}", lambda role=role: made(role), 900)
+        wait_for(f"an archive for the {role}", lambda role=role: made(role), SECONDS)
     assert seen == {1}, "the others are no workers"
     cluster.yarn.wait_workers(session.application, 1)
     log = lambda: cluster.log_text(session.application, "heddle-am.log")  # noqa: E731

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from conftest import FLINK_VERSION, fetch, secured_of
-from harness import credentials, processes
+from harness import class_data, credentials, processes
 from harness.availability import counting
 from harness.capture import Capture, cannot_capture
 from harness.checks import check_gone, own_flink, staging
@@ -190,21 +190,22 @@ def store(work):
 @pytest.mark.extended
 @pytest.mark.heddle_only("it has neither a store nor archives")
 @pytest.mark.skipif(not FAST_START, reason="no archives without accelerators")
+@pytest.mark.timeout(2 * class_data.SECONDS)
 def test_a_common_store_and_archives(work, store, jar):
     """Artifacts and class data archives in a store for everybody: what alice's session brings, bob's session
     runs from. He trusts it because she is the store's owner: in a store of somebody else's, even one to which
     both may write, nobody runs what another user has brought."""
     hdfs = work.cluster.hdfs
-    options = [f"-Dheddle.store.dir={work.cluster.fs}{store}", "-Dflink.yarn.nodemanager.vmem-check-enabled=false"]
-    # A TaskManager that is given back at once has no time to record.
-    options.append("-Dresourcemanager.taskmanager-timeout=60000")
+    options = [f"-Dheddle.store.dir={work.cluster.fs}{store}", "-Dflink.yarn.nodemanager.vmem-check-enabled=false", class_data.KEPT]
     used = "the JVM uses a class data archive"
     for name in (ALICE, BOB):
         session = member(work, name).session("-nm", f"{work.name}-{name}", *options)
         assert not [word for word in ("is not used", "private store", "not looked for") if word in session.result.text], session.result
         assert (used in work.cluster.log_text(session.application, "heddle-am.log")) == (name == BOB)
         session.run(jar, "WordCount").ok()
-        wait_for("archives", lambda: len([path for path in hdfs.tree(f"{store}/cds") if path.endswith(".jsa")]) >= 2, 120, every=1)
+        for role in ("jobmanager", "taskmanager"):
+            made = lambda role=role, app=session.application: class_data.made_or_told(work.cluster, store, app, role)  # noqa: E731
+            wait_for(f"an archive for the {role}", made, class_data.SECONDS, every=1)
         session.stop().ok()
         check_gone(work.cluster, session.application, "SUCCEEDED", files=name == ALICE)
     owners = {hdfs.status(path)["owner"] for path in hdfs.tree(store) if "/flink-dist" in path}

@@ -5,6 +5,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 
+use diagnosis::words::OF_MISSING_SLOTS;
+
 use crate::error::{CauseClass, Failure};
 use crate::exit::Exit;
 
@@ -140,12 +142,7 @@ pub fn failure(status: ExitStatus, errors: &str, log: &Path) -> Failure {
 /// Returns a hint for the most frequent causes.
 fn hint(innermost: &str) -> Option<&'static str> {
     let has = |word: &str| innermost.contains(word);
-    const NO_SLOTS: [&str; 3] = [
-        "NoResourceAvailableException",
-        "Could not acquire the minimum required resources",
-        "Pending slot request timed out",
-    ];
-    Some(if NO_SLOTS.iter().any(|words| has(words)) {
+    Some(if OF_MISSING_SLOTS.iter().any(|words| has(words)) {
         "YARN gave no worker in time: `yarn-session.sh -q` shows what the cluster has free, `heddle memory` what a worker asks for"
     } else if has("java.net.ConnectException") || has("Connection refused") {
         "check that the cluster still runs, and that its nodes can be reached from this machine: `heddle ps`"

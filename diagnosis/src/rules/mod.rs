@@ -6,8 +6,6 @@ mod program;
 mod starting;
 mod waiting;
 
-pub(crate) use program::{NO_RESOURCE, NO_SLOT, SLOT_TIMEOUT, TOO_FEW_RESOURCES};
-
 use crate::rule::Rule;
 
 /// The tables of rules.

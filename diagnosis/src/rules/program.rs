@@ -3,6 +3,7 @@
 use crate::exits::Retry;
 use crate::facts::Part;
 use crate::rule::{Class, Confidence, Link, Remedy, Rule, Shape, Sign, Subject, Whose, certain};
+use crate::words::{NO_RESOURCE, NO_SLOT, SLOT_TIMEOUT, TOO_FEW_RESOURCES};
 
 const TO_CHANGE: (Whose, Retry) = (Whose::Developer, Retry::AfterChange);
 const DEPLOYERS: (Whose, Retry) = (Whose::Deployer, Retry::AfterChange);
@@ -20,12 +21,6 @@ const EXCEPTION: Sign = Sign::Any(&[
     Sign::About(Subject::Container(Part::JobManager)),
     Sign::About(Subject::Container(Part::TaskManager)),
 ]);
-
-/// The words with which Flink says that a job did not get its slots in time.
-pub(crate) const NO_RESOURCE: &str = "NoResourceAvailableException";
-pub(crate) const TOO_FEW_RESOURCES: &str = "Could not acquire the minimum required resources";
-pub(crate) const NO_SLOT: &str = "Slot request bulk is not fulfillable";
-pub(crate) const SLOT_TIMEOUT: &str = "Pending slot request timed out";
 
 pub(super) const RULES: &[Rule] = &[
     certain(
