@@ -122,6 +122,7 @@ def test_a_keytab_that_is_on_every_node(work, jar):
 
 
 @pytest.mark.extended
+@pytest.mark.heddle_only("everybody may read its keytab, though not the directory in which it is")
 def test_a_keytab_is_private_to_its_application(work):
     """It is uploaded into the application's directory, for its owner alone, under the name that containers
     know it by."""
@@ -351,6 +352,7 @@ def test_who_one_is(work, jar):
 
 
 @pytest.mark.extended
+@pytest.mark.heddle_only("it looks for the file at the root of the file system: file:/mine.keytab does not exist")
 def test_a_keytab_named_by_a_relative_path(work, jar):
     """It counts from the directory in which the command is called."""
     client = member(work, by=None)
