@@ -159,17 +159,22 @@ final class Deployment {
             }
             return provider;
         } catch (InterruptedException e) {
-            undo(process, id);
+            undo(process, id, false);
             throw e;
         } catch (Exception | LinkageError e) {
-            undo(process, id);
+            undo(process, id, true);
             String what = mode == Mode.PER_JOB ? "did not get its job" : "cannot be used";
             throw descriptor.failure(application + " was deployed by heddle, but " + what + ", and is killed: " + e, e);
         }
     }
 
-    /** Nobody learns of the cluster, so it is not to stay. */
-    private void undo(HeddleProcess process, Object id) {
+    /**
+     * Nobody learns of the cluster, so it is not to stay.
+     *
+     * @param waits whether heddle is given the time to end by itself, as it does when it has heard that the
+     *     program has failed
+     */
+    private void undo(HeddleProcess process, Object id, boolean waits) {
         process.finish(1);
         // Hadoop's client does not answer a thread that is interrupted.
         boolean interrupted = Thread.interrupted();
@@ -177,6 +182,11 @@ final class Deployment {
             if (id != null) {
                 descriptor.kill(id);
             }
+            if (waits && !interrupted) {
+                process.awaitEnd(END_SECONDS);
+            }
+        } catch (InterruptedException e) {
+            interrupted = true;
         } catch (Exception | LinkageError e) {
             log.warn("The application " + id + " cannot be killed: " + e);
         } finally {

@@ -245,7 +245,8 @@ class DeploymentTest {
 
     @Test
     void aJobThatIsNotAcceptedEndsItsCluster() throws Exception {
-        heddle(READY, "cat >'" + temporary + "/input'");
+        // It takes a moment before it reads how main() has ended.
+        heddle(READY, "sleep 0.3; cat >'" + temporary + "/input'");
         loader.loadClass(Clients.REST_CLIENT).getField("refusal").set(null, new IOException("no such class"));
         Object descriptor = descriptor();
         Exception e = assertThrows(RuntimeException.class, () -> deploy(descriptor, Mode.PER_JOB, graph(), true));
