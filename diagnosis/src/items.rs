@@ -6,7 +6,7 @@ use crate::facts::{
 use crate::rule::{Shape, Sign, Subject};
 use crate::trend;
 use crate::usage::MemoryUsage;
-use crate::words::{NO_NATIVE_MEMORY, OF_NO_NATIVE_MEMORY};
+use crate::words::{NO_NATIVE_MEMORY, NO_ROOM_FOR_HEAP, OF_NO_NATIVE_MEMORY};
 
 /// One thing that was seen. The order of the fields makes the order of items: by time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -293,7 +293,11 @@ const OUT_OF_MEMORY: [(&str, Exhausted); 7] = [
 
 /// The kind of memory that ran out, if a text says so.
 fn exhausted_in(text: &str) -> Option<Exhausted> {
-    if OF_NO_NATIVE_MEMORY.iter().chain([&NO_NATIVE_MEMORY]).any(|words| text.contains(words)) {
+    if OF_NO_NATIVE_MEMORY
+        .iter()
+        .chain([&NO_ROOM_FOR_HEAP, &NO_NATIVE_MEMORY])
+        .any(|words| text.contains(words))
+    {
         return Some(Exhausted::Native);
     }
     text.lines().find_map(|line| {

@@ -8,13 +8,14 @@ pub(crate) const SLOT_TIMEOUT: &str = "Pending slot request timed out";
 /// The words with which Flink says that a job did not get its slots in time.
 pub const OF_MISSING_SLOTS: [&str; 4] = [NO_RESOURCE, TOO_FEW_RESOURCES, NO_SLOT, SLOT_TIMEOUT];
 
-/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, when it
-/// cannot start, and to code that takes memory by itself.
-pub const OF_NO_NATIVE_MEMORY: [&str; 3] = [
-    "insufficient memory for the Java Runtime Environment",
-    "Could not reserve enough space for ",
-    "OutOfMemoryError: Unable to allocate ",
-];
+/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, and to code
+/// that takes memory by itself.
+pub const OF_NO_NATIVE_MEMORY: [&str; 2] =
+    ["insufficient memory for the Java Runtime Environment", "OutOfMemoryError: Unable to allocate "];
 
-/// heddle's own words for any of them.
+/// How HotSpot says that it cannot even start, because the system has no room for the heap. Its own words,
+/// which tell how large that is, are better than those for a kind of memory.
+pub const NO_ROOM_FOR_HEAP: &str = "Could not reserve enough space for ";
+
+/// heddle's own words for native memory that ran out.
 pub const NO_NATIVE_MEMORY: &str = "the system gave the JVM no more native memory";

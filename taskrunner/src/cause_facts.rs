@@ -2,13 +2,10 @@
 //! judges.
 
 use diagnosis::facts::{ContainerEnd, Exhausted};
+use diagnosis::words::NO_ROOM_FOR_HEAP;
 
 use crate::cause::{ExitCause, JvmExit, KernelOom};
 use crate::control::OutOfMemory;
-
-/// How HotSpot says that it cannot even start, because the system has no room for the heap. Its own words,
-/// which tell how large that is, are better than a kind.
-const NO_HEAP: &str = "Could not reserve enough space for ";
 
 /// The fact about the end of a TaskManager's container. The container and its node are left empty, because a
 /// cause does not have them.
@@ -44,7 +41,7 @@ fn exhausted(jvm: &JvmExit) -> Option<Exhausted> {
         OutOfMemory::OomNative => Exhausted::Native,
         OutOfMemory::OomNone => {
             let mut lines = std::iter::once(&jvm.summary).chain(&jvm.last_lines);
-            return lines.any(|line| line.contains(NO_HEAP)).then_some(Exhausted::Native);
+            return lines.any(|line| line.contains(NO_ROOM_FOR_HEAP)).then_some(Exhausted::Native);
         }
         // For example an array that is larger than any heap.
         OutOfMemory::OomOther => return None,
