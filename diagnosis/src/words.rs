@@ -8,8 +8,8 @@ pub(crate) const SLOT_TIMEOUT: &str = "Pending slot request timed out";
 /// The words with which Flink says that a job did not get its slots in time.
 pub const OF_MISSING_SLOTS: [&str; 4] = [NO_RESOURCE, TOO_FEW_RESOURCES, NO_SLOT, SLOT_TIMEOUT];
 
-/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, and to code
-/// that takes memory by itself.
+/// The words with which HotSpot says that the system gives it no more memory: when it ends itself, and to
+/// code that takes memory by itself.
 pub const OF_NO_NATIVE_MEMORY: [&str; 2] =
     ["insufficient memory for the Java Runtime Environment", "OutOfMemoryError: Unable to allocate "];
 

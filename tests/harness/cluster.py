@@ -131,8 +131,8 @@ class Yarn:
         """`active()` gives the URL of the ResourceManager that is active, `nms` are those of the
         NodeManagers."""
         self.active, self.nms, self.user = active, nms, user
-        # Applications that a test has killed. YARN gives a container that it stops a quarter of a second; on a
-        # busy machine heddle-am does not get to removing the application's directory.
+        # Applications that a test has killed. YARN gives a container that it stops a quarter of a second; on
+        # a busy machine heddle-am does not get to removing the application's directory.
         self.killed = set()
 
     @property
