@@ -179,20 +179,28 @@ final class Deployment {
         // Hadoop's client does not answer a thread that is interrupted.
         boolean interrupted = Thread.interrupted();
         try {
-            if (id != null) {
-                descriptor.kill(id);
-            }
+            kill(id);
             if (waits && !interrupted) {
                 process.awaitEnd(END_SECONDS);
             }
         } catch (InterruptedException e) {
             interrupted = true;
-        } catch (Exception | LinkageError e) {
-            log.warn("The application " + id + " cannot be killed: " + e);
         } finally {
             if (interrupted) {
                 Thread.currentThread().interrupt();
             }
+        }
+    }
+
+    private void kill(Object id) throws InterruptedException {
+        try {
+            if (id != null) {
+                descriptor.kill(id);
+            }
+        } catch (InterruptedException e) {
+            throw e;
+        } catch (Exception | LinkageError e) {
+            log.warn("The application " + id + " cannot be killed: " + e);
         }
     }
 
